@@ -1,0 +1,1 @@
+"""normlab: normalization methods for neural nets on trial."""

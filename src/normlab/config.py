@@ -1,0 +1,185 @@
+"""The typed configuration of one run.
+
+Hydra composes YAML groups into a plain dictionary; :class:`RunConfig` checks it. Nothing below this file reads a
+DictConfig. A field's default is what the field means when absent, for good: run keys leave default values out, so a new
+field with a default voids no earlier run, and changing a default would silently change what earlier keys mean.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from normlab.errors import NormlabError
+
+ROUTES = ("running", "recalibrated", "batch")
+DECAYS = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
+
+
+class Strict(BaseModel):
+    """Immutable, and without room for a key that nobody reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ShiftConfig(Strict):
+    """An abrupt change of the (standardized) inputs during training: x → scale·x + offset from ``start`` on.
+
+    ``start`` is a fraction of all steps. Validation and test inputs are shifted in the same way.
+    """
+
+    start: NonNegativeFloat
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class DataConfig(Strict):
+    """Which images, how many, in which batches. Sizes of None mean the whole split."""
+
+    name: str
+    train_size: PositiveInt | None = None
+    validation_size: PositiveInt = 1000
+    test_size: PositiveInt | None = None
+    batch_size: PositiveInt = 128
+    augment: Literal["none", "crop", "flip_crop"] = "none"
+    repeats: PositiveInt = 1
+    shift: ShiftConfig | None = None
+
+    @model_validator(mode="after")
+    def _copies_fill_the_batch(self) -> Self:
+        if self.batch_size % self.repeats:
+            raise ValueError(f"data.repeats={self.repeats} does not divide data.batch_size={self.batch_size}")
+        return self
+
+
+class NormConfig(BaseModel):
+    """A method by name, with the options that this method takes (None: not one of its options)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    eps: NonNegativeFloat | None = None
+    momentum: NonNegativeFloat | None = None
+    affine: bool | None = None
+    num_groups: PositiveInt | None = None
+    statistics_batch: PositiveInt | None = None
+    target: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Everything that is set, but the name."""
+        return self.model_dump(exclude={"name"}, exclude_none=True)
+
+
+class InitConfig(Strict):
+    """Initial weights: a scheme and a factor on its standard deviation."""
+
+    scheme: Literal["kaiming", "xavier", "orthogonal", "normal", "uniform"] = "kaiming"
+    gain: PositiveFloat = 1.0
+
+
+class NetConfig(Strict):
+    """A net, and where its norms stand.
+
+    ``widths`` are channels a stage (CNN, ResNet) or features a layer (MLP); ``depth`` is convolutions a stage (CNN) or
+    the ResNet's 6n+2.
+    """
+
+    name: str
+    widths: tuple[PositiveInt, ...]
+    depth: PositiveInt = 1
+    hidden: PositiveInt | None = None
+    activation: Literal["relu", "tanh", "sigmoid", "gelu"] = "relu"
+    placement: Literal["before", "after", "pre"] = "before"
+    norm_in: Literal["both", "conv", "fc"] = "both"
+    init: InitConfig = InitConfig()
+
+
+class OptimizerConfig(Strict):
+    """An optimizer by name, with the options that it takes (None: not one of its options)."""
+
+    name: Literal["sgd", "adam", "rmsprop"]
+    lr: PositiveFloat
+    weight_decay: NonNegativeFloat = 0.0
+    momentum: NonNegativeFloat | None = None
+    nesterov: bool | None = None
+    betas: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    alpha: NonNegativeFloat | None = None
+    eps: PositiveFloat | None = None
+
+
+class ScheduleConfig(Strict):
+    """The learning rate over the steps; ``warmup`` is the rising fraction of one-cycle."""
+
+    name: Literal["constant", "cosine", "one_cycle"] = "constant"
+    warmup: PositiveFloat | None = None
+
+
+class TrainingConfig(Strict):
+    """How long, and what is done to gradients. One optimizer step sees ``accumulate`` batches."""
+
+    epochs: PositiveFloat
+    accumulate: PositiveInt = 1
+    clip_norm: PositiveFloat | None = None
+
+
+class NumericsConfig(Strict):
+    """What the arithmetic runs on. ``threads`` is the one field here that is not part of a run's key."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["float32"] = "float32"
+    amp: bool = False
+    layout: Literal["channels_last", "contiguous"] = "channels_last"
+    threads: PositiveInt = 1
+
+
+class MeasureConfig(Strict):
+    """What is measured on the way. It changes no weight, so it is never part of a run's key."""
+
+    log_every: PositiveInt = 10
+    validate_every: PositiveFloat = 1.0
+    probe_loss: bool = False
+
+    def covers(self, wanted: "MeasureConfig") -> bool:
+        """Whether a run measured like this holds everything that ``wanted`` asks for."""
+        ratio = wanted.validate_every / self.validate_every
+        return (
+            self.log_every <= wanted.log_every
+            and ratio >= 1 - 1e-9
+            and abs(ratio - round(ratio)) < 1e-9
+            and (self.probe_loss or not wanted.probe_loss)
+        )
+
+
+class RunConfig(Strict):
+    """Everything that decides one run, and what is measured on the way."""
+
+    data: DataConfig
+    net: NetConfig
+    norm: NormConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    training: TrainingConfig
+    numerics: NumericsConfig
+    measure: MeasureConfig
+    seed: int
+
+    @model_validator(mode="after")
+    def _ghosts_fill_the_batch(self) -> Self:
+        ghost = self.norm.statistics_batch
+        if ghost and self.data.batch_size % ghost:
+            raise ValueError(f"norm.statistics_batch={ghost} does not divide data.batch_size={self.data.batch_size}")
+        return self
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> "RunConfig":
+        """Check a composed configuration.
+
+        Raises:
+            NormlabError: with the path of each bad value and what was expected.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" if e["loc"]
+                        else e["msg"].removeprefix("Value error, ") for e in error.errors())
+            raise NormlabError("; ".join(p[:300] for p in problems)) from None

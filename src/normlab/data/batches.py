@@ -1,0 +1,151 @@
+"""Splits, subsets and batches: the data set as tensors in memory, standardized once, augmented a batch at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from normlab.config import DataConfig
+from normlab.data import find_image_set
+from normlab.data.images import Arrays, read
+from normlab.errors import NormlabError
+from normlab.seeds import generator
+
+FIXED = -1  # The seed of what no run's seed may change: the validation split and the test subset.
+
+
+@dataclass(frozen=True)
+class Split:
+    """Standardized images (N, C, H, W), float32, and labels (N,), int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What one run sees. ``shape`` is (C, H, W)."""
+
+    train: Split
+    validation: Split
+    test: Split
+    shape: tuple[int, int, int]
+    classes: int
+
+
+def balanced(labels: np.ndarray, size: int, source: torch.Generator, what: str) -> np.ndarray:
+    """Indices of ``size`` samples with equal counts a class, up to one, drawn without replacement and sorted.
+
+    Raises:
+        NormlabError: if a class has too few samples.
+    """
+    order = torch.randperm(len(labels), generator=source).numpy()
+    classes = np.unique(labels)
+    counts = np.full(len(classes), size // len(classes))
+    counts[: size % len(classes)] += 1
+    chosen = [order[labels[order] == c][:count] for c, count in zip(classes, counts, strict=True)]
+    if any(len(indices) < count for indices, count in zip(chosen, counts, strict=True)):
+        raise NormlabError(f"{what}={size} asks for more images of a class than there are; choose a smaller size")
+    return np.sort(np.concatenate(chosen))
+
+
+@lru_cache(maxsize=2)
+def _arrays(name: str) -> Arrays:
+    return read(find_image_set(name))
+
+
+@lru_cache(maxsize=4)
+def _standardized(name: str, validation_size: int, test_size: int | None) -> tuple[Split, Split, np.ndarray]:
+    """Validation and test splits, and the indices that remain for training."""
+    arrays = _arrays(name)
+    validation = balanced(
+        arrays.train_labels, validation_size, generator(FIXED, "validation"), "data.validation_size"
+    )
+    rest = np.setdiff1d(np.arange(len(arrays.train_labels)), validation)
+    test = np.arange(len(arrays.test_labels))
+    if test_size is not None:
+        test = balanced(arrays.test_labels, test_size, generator(FIXED, "test"), "data.test_size")
+    return (
+        _split(name, arrays.train_images[validation], arrays.train_labels[validation]),
+        _split(name, arrays.test_images[test], arrays.test_labels[test]),
+        rest,
+    )
+
+
+def _split(name: str, images: np.ndarray, labels: np.ndarray) -> Split:
+    image_set = find_image_set(name)
+    mean = torch.tensor(image_set.mean).view(1, -1, 1, 1)
+    std = torch.tensor(image_set.std).view(1, -1, 1, 1)
+    return Split(torch.from_numpy(images).float().sub_(mean).div_(std), torch.from_numpy(labels.astype(np.int64)))
+
+
+def load_splits(config: DataConfig, seed: int) -> Splits:
+    """The splits of one run: validation and test fixed, the training subset balanced and drawn by ``seed``.
+
+    Raises:
+        NormlabError: for an unknown or absent data set, or sizes that it cannot fill.
+    """
+    image_set = find_image_set(config.name)
+    arrays = _arrays(config.name)
+    validation, test, rest = _standardized(config.name, config.validation_size, config.test_size)
+    if config.train_size is not None:
+        labels = arrays.train_labels[rest]
+        rest = rest[balanced(labels, config.train_size, generator(seed, "subset"), "data.train_size")]
+    if len(rest) < config.batch_size // config.repeats:
+        raise NormlabError(f"data.batch_size={config.batch_size} is more than the {len(rest)} training images")
+    train = _split(config.name, arrays.train_images[rest], arrays.train_labels[rest])
+    return Splits(train, validation, test, image_set.shape, image_set.classes)
+
+
+def augment(images: Tensor, kind: str, source: torch.Generator) -> Tensor:
+    """A random shift of up to an eighth of the side, zero-padded, and for ``flip_crop`` a random mirror, an image each.
+
+    All images of a batch are moved by one gather.
+    """
+    if kind == "none":
+        return images
+    N, C, H, W = images.shape
+    pad = max(1, H // 8)
+    shift = torch.randint(0, 2 * pad + 1, (2, N), generator=source).to(images.device)
+    rows = shift[0, :, None] + torch.arange(H, device=images.device)
+    columns = shift[1, :, None] + torch.arange(W, device=images.device)
+    if kind == "flip_crop":
+        mirror = torch.rand(N, generator=source).to(images.device) < 0.5
+        columns = torch.where(mirror[:, None], columns.flip(1), columns)
+    padded = F.pad(images, (pad, pad, pad, pad)).permute(0, 2, 3, 1)
+    index = torch.arange(N, device=images.device)
+    return padded[index[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+class Batches:
+    """An endless stream of training batches in the seed's order; an incomplete batch at an epoch's end is dropped.
+
+    With ``repeats=k`` a batch holds B/k images, each k times under its own augmentation, laid out as k copies of the
+    same sequence: image i stands at i, i + B/k, …, so that the strided groups of a statistics batch that k divides
+    hold all copies of their images. An epoch has the same number of batches whatever k.
+    """
+
+    def __init__(self, split: Split, config: DataConfig, seed: int) -> None:
+        self.split = split
+        self.config = config
+        self.per_epoch = max(1, len(split) // config.batch_size)
+        self._order = generator(seed, "order")
+        self._augmentation = generator(seed, "augmentation")
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        distinct = self.config.batch_size // self.config.repeats
+        while True:
+            order = torch.randperm(len(self.split), generator=self._order).to(self.split.labels.device)
+            for batch in range(self.per_epoch):
+                indices = order[batch * distinct : (batch + 1) * distinct].repeat(self.config.repeats)
+                yield (
+                    augment(self.split.images[indices], self.config.augment, self._augmentation),
+                    self.split.labels[indices],
+                )

@@ -1,0 +1,119 @@
+"""A data set as four uint8 arrays, checked against a pinned digest whatever source they came from."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from normlab.errors import NormlabError
+
+
+class Arrays(NamedTuple):
+    """Images (N, C, H, W) and labels (N,), all uint8."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+    def digest(self) -> str:
+        """SHA-256 over shapes and contents, in this order."""
+        digest = hashlib.sha256()
+        for array in self:
+            digest.update(repr(array.shape).encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Source:
+    """One way to get the files: ``fetch(folder)`` returns the arrays, or raises with the reason why it cannot."""
+
+    label: str
+    fetch: Callable[[Path], Arrays]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A data set, as registered in :mod:`normlab.data`.
+
+    Attributes:
+        shape: channels, height and width of an image.
+        mean, std: of each channel over the training images, in units of 0…255.
+        digest: what :meth:`Arrays.digest` must say.
+        version: bumped when the splits or the preprocessing change; part of the key of every run on this data.
+        embedded: reads the arrays without any file, for a data set inside an installed package.
+        sources: in the order in which they are tried.
+    """
+
+    name: str
+    title: str
+    shape: tuple[int, int, int]
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    digest: str
+    version: int = 1
+    embedded: Callable[[], Arrays] | None = None
+    sources: tuple[Source, ...] = ()
+
+
+def data_dir() -> Path:
+    """The folder of data files: the environment's ``DATA_DIR``, else ``data``."""
+    return Path(os.environ.get("DATA_DIR") or "data")
+
+
+def checked(image_set: ImageSet, arrays: Arrays, origin: str) -> Arrays:
+    """``arrays`` if they are the data set, bit for bit.
+
+    Raises:
+        NormlabError: otherwise, naming ``origin``.
+    """
+    if arrays.digest() != image_set.digest:
+        raise NormlabError(f"{origin} does not hold {image_set.title}: checksum mismatch; delete it and run `make data`")
+    return arrays
+
+
+def stored_file(image_set: ImageSet) -> Path:
+    """Where :func:`store` puts a data set."""
+    return data_dir() / "normlab" / f"{image_set.name}.npz"
+
+
+def store(image_set: ImageSet, arrays: Arrays) -> Path:
+    """Write the arrays in one piece: a reader sees the whole file or none."""
+    target = stored_file(image_set)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".partial", delete=False) as file:
+        try:
+            np.savez(file, **arrays._asdict())
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(target)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    return target
+
+
+def read(image_set: ImageSet) -> Arrays:
+    """The data set from memory or disk, checked.
+
+    Raises:
+        NormlabError: if the file is absent or damaged.
+    """
+    if image_set.embedded:
+        return checked(image_set, image_set.embedded(), "the installed scikit-learn")
+    file = stored_file(image_set)
+    if not file.exists():
+        raise NormlabError(f"{image_set.title} is not there ({file}); run `make data` once")
+    try:
+        with np.load(file, allow_pickle=False) as content:
+            arrays = Arrays(**{name: content[name] for name in Arrays._fields})
+    except Exception as error:
+        raise NormlabError(f"{file} is damaged ({type(error).__name__}); delete it and run `make data`") from error
+    return checked(image_set, arrays, str(file))

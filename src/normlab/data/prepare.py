@@ -1,0 +1,61 @@
+"""``make data``: fetch, verify and store every data set, trying its sources in order."""
+
+import tempfile
+import warnings
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from normlab.data import find_image_set
+from normlab.data.images import Arrays, ImageSet, checked, data_dir, read, store, stored_file
+from normlab.errors import NormlabError, first_line
+
+
+def fetch(image_set: ImageSet, console: Console) -> Arrays:
+    """The arrays from the first source that has them, checked.
+
+    Raises:
+        NormlabError: if no source has them, with every source's reason.
+    """
+    reasons = []
+    for source in image_set.sources:
+        try:
+            with tempfile.TemporaryDirectory(dir=data_dir(), prefix="fetch-") as folder, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return checked(image_set, source.fetch(Path(folder)), source.label)
+        except Exception as error:  # Whatever a source fails with, the next one is tried and the reason is shown.
+            reasons.append(f"{source.label}: {first_line(error)[:160]}")
+            console.print(f"  {image_set.title}: not from {reasons[-1]}", highlight=False, markup=False)
+    raise NormlabError(f"no source has {image_set.title}: {'; '.join(reasons)}")
+
+
+def prepare(names: list[str]) -> None:
+    """Make each named data set ready; one that is there and whole costs a check.
+
+    Raises:
+        NormlabError: after all were tried, if some could not be had.
+    """
+    console = Console(stderr=True)
+    data_dir().mkdir(parents=True, exist_ok=True)
+    failures = []
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("data sets", total=len(names))
+        for name in names:
+            image_set = find_image_set(name)
+            progress.update(bar, description=f"{image_set.title}: checking")
+            try:
+                read(image_set)
+                console.print(f"{image_set.title}: ready")
+            except NormlabError:
+                stored_file(image_set).unlink(missing_ok=True)
+                progress.update(bar, description=f"{image_set.title}: fetching")
+                try:
+                    store(image_set, fetch(image_set, console))
+                    console.print(f"{image_set.title}: stored and verified")
+                except NormlabError as error:
+                    failures.append(str(error))
+            progress.advance(bar)
+    if failures:
+        raise NormlabError(" | ".join(failures))

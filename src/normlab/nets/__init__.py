@@ -1,0 +1,38 @@
+"""Nets: one file each, and one line in the registry below. Where the norm stands is decided in block.py."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from normlab.config import NetConfig, NormConfig
+from normlab.errors import NormlabError
+from normlab.nets import cnn, mlp, resnet
+from normlab.nets.block import Parts
+from normlab.nets.init import initialize
+
+# name: (builder, version). The version is bumped when a net's results change.
+NETS: dict[str, tuple[Callable[[Parts, tuple[int, int, int], int], nn.Module], int]] = {
+    "cnn": (cnn.build, 1),
+    "mlp": (mlp.build, 1),
+    "resnet": (resnet.build, 1),
+}
+
+
+def make_net(net: NetConfig, norm: NormConfig, shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
+    """The net of a configuration with its initial weights: (N, ``shape``) → (N, ``classes``).
+
+    Raises:
+        NormlabError: for an unknown net, or a norm that does not fit it.
+    """
+    if net.name not in NETS:
+        raise NormlabError(f"unknown net {net.name!r}; there are {', '.join(NETS)}")
+    built = NETS[net.name][0](Parts(net, norm), shape, classes)
+    initialize(built, net.init, seed)
+    return built
+
+
+def net_version(net: NetConfig) -> str:
+    """What a run's key holds of the net's code."""
+    if net.name not in NETS:
+        raise NormlabError(f"unknown net {net.name!r}; there are {', '.join(NETS)}")
+    return str(NETS[net.name][1])

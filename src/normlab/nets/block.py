@@ -1,0 +1,66 @@
+"""A weight layer, its norm and its activation, in the order that the placement says. Written once, used by every net."""
+
+import torch
+from torch import nn
+
+from normlab.config import NetConfig, NormConfig
+from normlab.norms import find_method, make_norm
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU}
+
+
+class Parts:
+    """Makes the layers, norms and activations of one net from its configuration.
+
+    A norm stands in conv layers, fully connected layers or both (``net.norm_in``). A layer has a bias unless a norm
+    with a learnable shift β follows it directly.
+    """
+
+    def __init__(self, net: NetConfig, norm: NormConfig) -> None:
+        self.net = net
+        self.norm_config = norm
+
+    def activation(self) -> nn.Module:
+        return ACTIVATIONS[self.net.activation]()
+
+    def norm(self, num_features: int, kind: str) -> nn.Module:
+        if self.net.norm_in not in ("both", kind):
+            return nn.Identity()
+        return make_norm(self.norm_config, num_features, positions=kind == "conv")
+
+    def conv(self, channels_in: int, channels_out: int, norm: nn.Module, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+        return nn.Conv2d(
+            channels_in, channels_out, kernel, stride=stride, padding=kernel // 2, bias=self._needs_bias(norm)
+        )
+
+    def linear(self, features_in: int, features_out: int, norm: nn.Module) -> nn.Linear:
+        return nn.Linear(features_in, features_out, bias=self._needs_bias(norm))
+
+    def _needs_bias(self, norm: nn.Module) -> bool:
+        shifted = (
+            find_method(self.norm_config.name).shifts
+            and not isinstance(norm, nn.Identity)
+            and self.norm_config.affine is not False
+        )
+        return not shifted or self.net.placement == "after"
+
+    def stage(self, layer: nn.Module, norm: nn.Module, pool: nn.Module | None = None) -> nn.Sequential:
+        """One step of a plain chain of layers, pooled at its end.
+
+        - ``before``: layer → norm → activation → pool
+        - ``after``: layer → activation → norm → pool
+        - ``pre``: layer → pool → norm → activation. In a chain the norm and the activation that stand before a layer are
+          those that stand after the one below it, so this is norm → activation → layer all along, with the first layer
+          reading the raw image and a closing norm → activation: only the pooling changes sides.
+        """
+        orders = {
+            "before": [layer, norm, self.activation(), pool],
+            "after": [layer, self.activation(), norm, pool],
+            "pre": [layer, pool, norm, self.activation()],
+        }
+        return nn.Sequential(*(module for module in orders[self.net.placement] if module is not None))
+
+
+def memory_format(layout: str) -> torch.memory_format:
+    """PyTorch's memory format for a ``numerics.layout``."""
+    return torch.channels_last if layout == "channels_last" else torch.contiguous_format

@@ -1,0 +1,24 @@
+"""The multilayer perceptron."""
+
+from itertools import pairwise
+
+from torch import nn
+
+from normlab.errors import NormlabError
+from normlab.nets.block import Parts
+from normlab.norms import find_method
+
+
+def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Fully connected layers of ``net.widths`` features on the flattened image, and a linear head.
+
+    Raises:
+        NormlabError: for a norm that needs positions, which no layer of this net has.
+    """
+    if find_method(parts.norm_config.name).needs_positions:
+        raise NormlabError(f"norm={parts.norm_config.name} has one value a channel in every layer of an MLP; use net=cnn")
+    layers: list[nn.Module] = [nn.Flatten()]
+    for features_in, features_out in pairwise([shape[0] * shape[1] * shape[2], *parts.net.widths]):
+        norm = parts.norm(features_out, "fc")
+        layers.append(parts.stage(parts.linear(features_in, features_out, norm), norm))
+    return nn.Sequential(*layers, nn.Linear(parts.net.widths[-1], classes))

@@ -1,0 +1,43 @@
+"""Normalization methods: one file each, and one line in the registry below."""
+
+from torch import nn
+
+from normlab.config import NormConfig
+from normlab.errors import NormlabError
+from normlab.norms import batch, custom, group, instance, layer, none
+from normlab.norms.method import Method
+
+METHODS: dict[str, Method] = {
+    module.METHOD.name: module.METHOD for module in (none, batch, layer, group, instance, custom)
+}
+
+
+def find_method(name: str) -> Method:
+    """The registered method called ``name``.
+
+    Raises:
+        NormlabError: if there is none.
+    """
+    if name not in METHODS:
+        raise NormlabError(f"unknown norm {name!r}; there are {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def make_norm(config: NormConfig, num_features: int, positions: bool) -> nn.Module:
+    """A norm for ``num_features`` channels; ``positions`` says whether inputs have axes after the channels.
+
+    Where the method says nothing about a layer (instance norm on a fully connected one), the identity.
+    """
+    method = find_method(config.name)
+    if method.needs_positions and not positions:
+        return nn.Identity()
+    try:
+        return method.build(num_features, **config.options())
+    except TypeError as error:
+        raise NormlabError(f"norm={config.name} cannot be built with {config.options()}: {error}") from error
+
+
+def norm_version(config: NormConfig) -> str:
+    """What a run's key holds of the method's code: its version, or the digest of a user's own class."""
+    method = find_method(config.name)
+    return custom.source_digest(config.target) if config.target else str(method.version)

@@ -1,0 +1,88 @@
+"""Batch normalization, with an optional statistics batch smaller than the optimizer's."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from normlab.errors import NormlabError
+from normlab.norms.method import Method
+
+
+class BatchNorm(_BatchNorm):
+    """Batch normalization of (N, C, *) over every axis but the channels.
+
+    y = γ·(x − μ_B) / √(σ²_B + ε) + β, with μ_B and the biased variance σ²_B of the current batch while training, and
+    with the running averages running ← (1 − momentum)·running + momentum·batch in evaluation (PyTorch's ``momentum`` is
+    one minus the decay of the articles; the running variance averages the unbiased estimate).
+
+    With ``statistics_batch=g`` a batch of N is normalized in N/g groups of g samples, each by its own statistics
+    ("ghost batches"): group j holds samples j, j + N/g, j + 2N/g, …, a choice that lets one kernel do all groups. The
+    running averages then follow the mean of the groups' statistics. ``statistics_batch=None`` is torch.nn.BatchNorm.
+
+    Statistics are computed in float32 for half-precision inputs; the memory format of the input is kept.
+
+    Papers: Ioffe & Szegedy 2015 (batch normalization); Hoffer, Hubara & Soudry 2017 (ghost batches).
+
+    Raises:
+        NormlabError: while training, if a channel has a single value, or ``statistics_batch`` does not divide N.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        statistics_batch: int | None = None,
+    ) -> None:
+        super().__init__(num_features, eps=eps, momentum=momentum, affine=affine)
+        self.statistics_batch = statistics_batch
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2 or input.shape[1] != self.num_features:
+            raise NormlabError(f"batch norm of {self.num_features} features got an input of shape {tuple(input.shape)}")
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        if not self.training:
+            return super().forward(input)
+        group = self.statistics_batch or input.shape[0]
+        values = group * input[0, 0].numel()
+        if values <= 1:
+            raise NormlabError(
+                "batch norm in training needs more than one value a channel: "
+                f"got {values} (batch of {group}, {input[0, 0].numel()} positions); use a larger batch or another norm"
+            )
+        if group == input.shape[0]:
+            return super().forward(input)
+        return self._forward_in_groups(input, group)
+
+    def _forward_in_groups(self, input: Tensor, group: int) -> Tensor:
+        N, C = input.shape[:2]
+        if N % group:
+            raise NormlabError(f"norm.statistics_batch={group} does not divide a batch of {N}")
+        groups = N // group
+        track = self.track_running_stats and self.running_mean is not None
+        # A contiguous (N, C, *) seen as (g, N/g·C, *): every group's channels become channels of one batch norm.
+        folded = input.contiguous().view(group, groups * C, *input.shape[2:])
+        mean = torch.zeros(groups * C, device=input.device) if track else None
+        var = torch.zeros(groups * C, device=input.device) if track else None
+        weight = self.weight.repeat(groups) if self.affine else None
+        bias = self.bias.repeat(groups) if self.affine else None
+        output = F.batch_norm(folded, mean, var, weight, bias, training=True, momentum=1.0, eps=self.eps)
+        if mean is not None and var is not None and self.running_mean is not None and self.running_var is not None:
+            self.running_mean.lerp_(mean.view(groups, C).mean(0), self.momentum or 0.0)
+            self.running_var.lerp_(var.view(groups, C).mean(0), self.momentum or 0.0)
+        output = output.view(input.shape)
+        if input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last):
+            output = output.contiguous(memory_format=torch.channels_last)
+        return output
+
+
+def build(num_features: int, **options: object) -> nn.Module:
+    """A :class:`BatchNorm`."""
+    return BatchNorm(num_features, **options)  # type: ignore[arg-type]
+
+
+METHOD = Method("batch", "batch norm", build, version=1)

@@ -1,0 +1,39 @@
+"""Instance normalization."""
+
+from torch import Tensor, nn
+
+from normlab.errors import NormlabError
+from normlab.norms.group import GroupNorm
+from normlab.norms.method import Method
+
+
+class InstanceNorm(GroupNorm):
+    """Instance normalization of (N, C, *): each channel of each sample by itself, over its positions.
+
+    y = γ_c·(x − μ_nc) / √(σ²_nc + ε) + β_c: group norm with as many groups as channels, and the same in training and
+    evaluation (torch.nn.InstanceNorm2d without running statistics).
+
+    Paper: Ulyanov, Vedaldi & Lempitsky 2016.
+
+    Raises:
+        NormlabError: if a channel has a single position, where the result would be β whatever the input.
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__(num_features, num_groups=num_features, eps=eps, affine=affine)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() < 3 or input.shape[2:].numel() < 2:
+            raise NormlabError(
+                f"instance norm needs more than one position a channel, got an input of shape {tuple(input.shape)}; "
+                "use fewer poolings or norm=layer here"
+            )
+        return super().forward(input)
+
+
+def build(num_features: int, **options: object) -> nn.Module:
+    """An :class:`InstanceNorm`."""
+    return InstanceNorm(num_features, **options)  # type: ignore[arg-type]
+
+
+METHOD = Method("instance", "instance norm", build, version=1, needs_positions=True)

@@ -1,0 +1,14 @@
+"""No normalization: the reference arm of every contrast."""
+
+from torch import nn
+
+from normlab.norms.method import Method
+
+
+def build(num_features: int) -> nn.Module:
+    """The identity, y = x, on (N, C, *)."""
+    del num_features
+    return nn.Identity()
+
+
+METHOD = Method("none", "no norm", build, version=1, identity=True, shifts=False)

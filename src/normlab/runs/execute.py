@@ -1,0 +1,121 @@
+"""From a configuration to its record in the store."""
+
+import hashlib
+import json
+import platform
+import subprocess
+import time
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from normlab.config import MeasureConfig, RunConfig
+from normlab.runs.key import run_key, scientific, versions
+from normlab.runs.record import Record
+from normlab.runs.store import Store
+from normlab.training.loop import Listener, Result, train
+
+
+def weights_sha256(weights: dict[str, Tensor]) -> str:
+    """A digest of all weights and buffers, by name and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def environment() -> dict[str, Any]:
+    """Versions, hardware and commit of this process's machine."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        cpu = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line), cpu)
+    folder = Path(__file__).resolve().parent
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
+    return {
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "cpu": cpu,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "git_commit": commit.stdout.strip() or None,
+    }
+
+
+def row_of(config: RunConfig) -> dict[str, Any]:
+    """The columns of runs.parquet that say what a run is."""
+    return {
+        "data": config.data.name,
+        "train_size": config.data.train_size,
+        "net": config.net.name,
+        "norm": config.norm.name,
+        "placement": config.net.placement,
+        "batch_size": config.data.batch_size,
+        "statistics_batch": config.norm.statistics_batch,
+        "optimizer": config.optimizer.name,
+        "lr": config.optimizer.lr,
+        "norm_momentum": config.norm.momentum,
+        "eps": config.norm.eps,
+        "init": config.net.init.scheme,
+        "seed": config.seed,
+    }
+
+
+def make_record(config: RunConfig, result: Result, seconds: float, experiment: str | None, role: str | None) -> Record:
+    """The record of a finished run."""
+    facts = {
+        "run_key": run_key(config),
+        "experiment": experiment,
+        "role": role,
+        **row_of(config),
+        "status": result.status,
+        "diverged_step": result.diverged_step,
+        "seconds": round(seconds, 3),
+        **result.measures,
+        "weights_sha256": weights_sha256(result.weights),
+        "config": json.dumps(scientific(config), sort_keys=True),
+        "measured": json.dumps(config.measure.model_dump(), sort_keys=True),
+        "versions": json.dumps(versions(config), sort_keys=True),
+        "environment": json.dumps(environment(), sort_keys=True),
+    }
+    return Record(facts, result.history)
+
+
+def missing_record(config: RunConfig, reason: str, experiment: str | None, role: str | None) -> Record:
+    """The record of a run that could not be done: out of memory, out of time, or its process killed twice."""
+    facts = {"run_key": run_key(config), "experiment": experiment, "role": role, **row_of(config)}
+    facts |= {"status": "missing", "reason": reason, "config": json.dumps(scientific(config), sort_keys=True)}
+    return Record(facts | {"measured": json.dumps(config.measure.model_dump(), sort_keys=True)})
+
+
+def is_done(store: Store, key: str, config: RunConfig) -> bool:
+    """Whether the store holds the run with everything measured that ``config`` asks for."""
+    facts = store.facts(key)
+    if facts is None:
+        return False
+    return facts["status"] == "missing" or MeasureConfig(**json.loads(facts["measured"])).covers(config.measure)
+
+
+def execute(
+    config: RunConfig,
+    store: Store,
+    experiment: str | None = None,
+    role: str | None = None,
+    listener: Listener | None = None,
+) -> Record:
+    """Train, record and keep the weights. Out of memory is recorded as ``missing``; other errors are the caller's."""
+    started = time.perf_counter()
+    try:
+        result = train(config, listener)
+    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
+        record = missing_record(config, f"out of memory: {error}"[:200], experiment, role)
+    else:
+        record = make_record(config, result, time.perf_counter() - started, experiment, role)
+        store.put_weights(record.facts["run_key"], result.weights)
+    store.put(record)
+    return record

@@ -1,0 +1,37 @@
+"""A run's key: a hash of everything that decides its result, and of nothing else."""
+
+import hashlib
+import json
+from typing import Any
+
+import torch
+
+from normlab.config import RunConfig
+from normlab.data import find_image_set
+from normlab.nets import net_version
+from normlab.norms import norm_version
+from normlab.training.loop import LOOP_VERSION
+
+
+def scientific(config: RunConfig) -> dict[str, Any]:
+    """The configuration without what is measured on the way and without defaults, the device by its class."""
+    values = config.model_dump(mode="json", exclude={"measure": True, "numerics": {"threads"}}, exclude_defaults=True)
+    cuda = config.numerics.device != "cpu" and torch.cuda.is_available()
+    values["numerics"] = values.get("numerics", {}) | {"device": "cuda" if cuda else "cpu"}
+    return values
+
+
+def versions(config: RunConfig) -> dict[str, str]:
+    """The version of each component that the run uses."""
+    return {
+        "loop": str(LOOP_VERSION),
+        "data": str(find_image_set(config.data.name).version),
+        "net": net_version(config.net),
+        "norm": norm_version(config.norm),
+    }
+
+
+def run_key(config: RunConfig) -> str:
+    """20 hexadecimal digits that two configurations share exactly when they mean the same run."""
+    content = json.dumps({"config": scientific(config), "versions": versions(config)}, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:20]

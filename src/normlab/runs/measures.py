@@ -1,0 +1,140 @@
+"""Numbers read off runs: the columns of a record, and what its history says. A measure is named by a short text.
+
+- a column: ``test_accuracy``, ``train_loss``, ``test_accuracy_decay_0.99``, …
+- ``validation_accuracy@2``: after 2 epochs
+- ``epochs_to@0.9``, ``steps_to@0.9``: until the validation accuracy first reaches 0.9
+- ``seconds_to@0.9``: those steps times the run's measured seconds per step
+- ``lowest_train_loss``: the lowest logged training loss
+- ``roughness@0.5,1.5``: step-to-step change of the probe loss while it lies in that band
+- ``gap_decay_0.99``: |accuracy with batch statistics − accuracy with that running average|
+- ``<evaluation>.<measure>``: of an evaluation of the run
+- over several runs of one seed that differ in the rate: ``largest_stable_rate@0.05``, ``rate_width@0.02``
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from normlab.errors import NormlabError
+from normlab.runs.store import Store
+
+
+class Value(NamedTuple):
+    """A measured number; ``censored`` where the run ended before what it was watched for."""
+
+    number: float
+    censored: bool = False
+
+
+def higher_is_better(name: str) -> bool:
+    """The direction of a measure that settings are chosen by: accuracies up, losses and times down."""
+    return "accuracy" in name
+
+
+def measure(store: Store, run_key: str, name: str) -> Value | None:
+    """A measure of one run; None if the run, or this number of it, is not there.
+
+    A diverged run's accuracy counts at chance.
+    """
+    facts = store.facts(run_key)
+    if facts is None or facts["status"] == "missing":
+        return None
+    diverged = facts["status"] == "diverged"
+    base, _, argument = name.partition("@")
+    if base in ("epochs_to", "steps_to", "seconds_to"):
+        return _time_to(store, run_key, base, float(argument))
+    if diverged and "accuracy" in base:
+        return Value(facts["chance"])
+    if base in HISTORY_MEASURES:
+        return _value(HISTORY_MEASURES[base](store.history(run_key), *map(float, filter(None, argument.split(",")))))
+    if base.startswith("gap_decay_"):
+        batch, running = facts.get("test_accuracy_batch"), facts.get(f"test_accuracy_{base.removeprefix('gap_')}")
+        return None if diverged or batch is None or running is None else Value(abs(batch - running))
+    if "." in base and not base.startswith(("test_", "validation_", "train_", "jitter_", "lag_")):
+        evaluation, _, what = base.partition(".")
+        return _value((store.evaluation(run_key, evaluation) or {}).get(what))
+    return _value(facts.get(base))
+
+
+def _value(number: float | None) -> Value | None:
+    return None if number is None or not math.isfinite(number) else Value(float(number))
+
+
+def _time_to(store: Store, run_key: str, base: str, target: float) -> Value | None:
+    history = store.history(run_key)
+    reached = history[history["validation_accuracy"] >= target]
+    censored = reached.empty
+    row = history.iloc[-1] if censored else reached.iloc[0]
+    facts = store.facts(run_key) or {}
+    if censored:  # The horizon, also for a run that broke off before it.
+        row = pd.Series({"step": facts["steps"], "epoch": facts["steps"] / facts["steps_per_epoch"]})
+    if base == "epochs_to":
+        return Value(float(row["epoch"]), censored)
+    if base == "steps_to":
+        return Value(float(row["step"]), censored)
+    seconds = store.evaluation(run_key, "step_seconds")
+    return None if seconds is None else Value(float(row["step"]) * seconds["best_layout"], censored)
+
+
+def _validation_accuracy_at(history: pd.DataFrame, epoch: float) -> float | None:
+    rows = history.dropna(subset=["validation_accuracy"])
+    near = rows[(rows["epoch"] - epoch).abs() < 0.051]
+    return None if near.empty else near["validation_accuracy"].iloc[(near["epoch"] - epoch).abs().argmin()]
+
+
+def _lowest_train_loss(history: pd.DataFrame) -> float | None:
+    return history["train_loss"].min()
+
+
+def _roughness(history: pd.DataFrame, low: float, high: float) -> float | None:
+    """Root mean square of the step-to-step change of the probe loss, over steps at which the loss is in the band.
+
+    A step counts if the running median of nine steps around it lies in the band; at least ten such steps are needed.
+    """
+    if "probe_loss" not in history or (history["step"].diff().dropna() > 1).any():
+        return None
+    loss = history["probe_loss"]
+    level = loss.rolling(9, center=True, min_periods=1).median()
+    change = loss.diff()[(level >= low) & (level <= high)].dropna()
+    return None if len(change) < 10 else float(np.sqrt((change**2).mean()))
+
+
+HISTORY_MEASURES: dict[str, Callable[..., float | None]] = {
+    "validation_accuracy": _validation_accuracy_at,
+    "lowest_train_loss": _lowest_train_loss,
+    "roughness": _roughness,
+}
+
+
+def stable_rates(rates: Sequence[float], accuracies: Sequence[float], margin: float) -> list[bool]:
+    """Which of the rates train to within ``margin`` of the best accuracy among them."""
+    best = max(accuracies)
+    return [accuracy >= best - margin for accuracy in accuracies]
+
+
+def measure_over_rates(rates: Sequence[float], accuracies: Sequence[float], name: str) -> Value:
+    """A measure of one arm and seed over its runs at several rates, both sequences in the same order.
+
+    - ``largest_stable_rate@m``: natural logarithm of the largest rate within m of the arm's best accuracy
+    - ``rate_width@m``: decades from the smallest to the largest of the stable rates around the best one
+
+    Censored where the largest (or, for the width, either end) is an end of the grid.
+    """
+    base, _, argument = name.partition("@")
+    order = np.argsort(rates)
+    ordered = np.asarray(rates)[order]
+    good = np.asarray(stable_rates(rates, accuracies, float(argument)))[order]
+    if base == "largest_stable_rate":
+        top = int(np.flatnonzero(good)[-1])
+        return Value(math.log(ordered[top]), censored=top == len(ordered) - 1)
+    if base == "rate_width":
+        low = high = int(np.argmax(np.asarray(accuracies)[order]))
+        while low > 0 and good[low - 1]:
+            low -= 1
+        while high < len(good) - 1 and good[high + 1]:
+            high += 1
+        return Value(math.log10(ordered[high] / ordered[low]), censored=low == 0 or high == len(good) - 1)
+    raise NormlabError(f"unknown measure {name!r}")

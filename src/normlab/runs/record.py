@@ -1,0 +1,112 @@
+"""One record, one file: a Parquet table with the record's facts in its metadata, written whole or not at all."""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from normlab.errors import NormlabError
+
+SCHEMA = 1
+META = b"normlab"
+
+
+class StoreError(NormlabError):
+    """The store cannot be written; nothing written before is harmed."""
+
+
+class BrokenRecord(NormlabError):  # noqa: N818 - a state of a file, not of the program
+    """A record's file is truncated, damaged, foreign or of another version."""
+
+
+@dataclass
+class Record:
+    """Facts of one run or evaluation (flat, JSON) and its table (rows of a history, or measures)."""
+
+    facts: dict[str, Any]
+    table: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _digest(facts: str) -> str:
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def write_atomically(target: Path, content: bytes) -> None:
+    """Write a file so that readers see the old one or the new one, also after a crash: temporary file, fsync, rename.
+
+    Raises:
+        StoreError: if the folder is not writable or the disk is full.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".partial")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {target}: {error.strerror or error}; make room or give another folder with results=…"
+        ) from error
+
+
+def _strict(value: Any) -> Any:
+    """JSON has no NaN or infinity: they become None."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write(target: Path, record: Record) -> None:
+    """Write ``record`` as zstd Parquet with page checksums and a digest of its facts."""
+    facts = json.dumps({k: _strict(v) for k, v in record.facts.items()}, sort_keys=True)
+    meta = json.dumps({"schema": SCHEMA, "sha256": _digest(facts), "facts": facts})
+    table = pa.Table.from_pylist(record.table) if record.table else pa.table({"step": pa.array([], pa.int64())})
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata({META: meta.encode()}), sink, compression="zstd", write_page_checksum=True
+    )
+    write_atomically(target, sink.getvalue().to_pybytes())
+
+
+def parse_facts(meta: bytes | str, origin: object) -> dict[str, Any]:
+    """The facts in a record's metadata.
+
+    Raises:
+        BrokenRecord: if they are not whole or of another schema.
+    """
+    try:
+        content = json.loads(meta)
+        if content["schema"] != SCHEMA:
+            raise BrokenRecord(f"{origin} has record version {content['schema']}, this normlab reads {SCHEMA}")
+        if _digest(content["facts"]) != content["sha256"]:
+            raise BrokenRecord(f"{origin} is damaged: checksum mismatch")
+        return json.loads(content["facts"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BrokenRecord(f"{origin} is no record of normlab") from error
+
+
+def read(source: Path) -> Record:
+    """The record in a file.
+
+    Raises:
+        BrokenRecord: if the file is truncated, damaged, foreign or of another version.
+    """
+    try:
+        table = pq.read_table(source, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise BrokenRecord(f"{source} is damaged ({type(error).__name__})") from error
+    metadata = table.schema.metadata or {}
+    if META not in metadata:
+        raise BrokenRecord(f"{source} is no record of normlab")
+    return Record(parse_facts(metadata[META], source), table.to_pylist())

@@ -1,0 +1,200 @@
+"""The store of one scale: a file a run while sweeps write, one flat table a kind when they are done."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from normlab.runs.record import BrokenRecord, Record, StoreError, read, write, write_atomically
+
+# The first columns of runs.parquet; a run's further measures follow in alphabetical order.
+COLUMNS = [
+    "run_key", "experiment", "role", "data", "train_size", "net", "norm", "placement", "batch_size",
+    "statistics_batch", "optimizer", "lr", "norm_momentum", "eps", "init", "seed", "status", "reason", "diverged_step",
+    "test_accuracy", "test_loss", "train_loss", "seconds",
+]  # fmt: skip
+
+
+class Store:
+    """All runs and evaluations of one scale, below ``root`` (results/<scale>).
+
+    Single files (``runs/``, ``evaluations/``) and the compacted tables (``runs.parquet``, ``history.parquet``,
+    ``evaluations.parquet``) count alike; :meth:`compact` moves the former into the latter. A broken file is set aside
+    with a warning and its run counts as not done.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._facts: dict[str, dict[str, Any]] = {}
+        self._histories: dict[str, pd.DataFrame] = {}
+        self._evaluations: dict[tuple[str, str], dict[str, float]] = {}
+        self._seen: set[Path] = set()
+        self._compacted_at: float | None = None
+
+    # Reading
+
+    def refresh(self) -> "Store":
+        """Take in what was written since the last call; itself."""
+        self._refresh_compacted()
+        for folder, take in (("runs", self._take_run), ("evaluations", self._take_evaluation)):
+            for file in sorted(set((self.root / folder).glob("*.parquet")) - self._seen):
+                try:
+                    take(read(file))
+                    self._seen.add(file)
+                except FileNotFoundError:
+                    continue  # Compacted by another process between listing and reading.
+                except BrokenRecord as error:
+                    self._set_aside(file, error)
+        return self
+
+    def _take_run(self, record: Record) -> None:
+        key = record.facts["run_key"]
+        self._facts[key] = record.facts
+        self._histories[key] = pd.DataFrame(record.table)
+
+    def _take_evaluation(self, record: Record) -> None:
+        identity = (record.facts["run_key"], record.facts["evaluation"])
+        self._evaluations[identity] = {row["measure"]: row["value"] for row in record.table}
+
+    def _refresh_compacted(self) -> None:
+        runs = self.root / "runs.parquet"
+        if not runs.exists() or runs.stat().st_mtime == self._compacted_at:
+            return
+        self._compacted_at = runs.stat().st_mtime
+        for row in _query(runs).to_dict("records"):
+            self._facts[str(row["run_key"])] = {str(k): v for k, v in row.items() if not _absent(v)}
+        for key, rows in _query(self.root / "history.parquet").groupby("run_key", sort=False):
+            self._histories[str(key)] = rows.drop(columns="run_key").reset_index(drop=True)
+        if (self.root / "evaluations.parquet").exists():
+            table = _query(self.root / "evaluations.parquet")
+            for (key, name), rows in table.groupby(["run_key", "evaluation"]):
+                self._evaluations[str(key), str(name)] = dict(zip(rows["measure"], rows["value"], strict=True))
+
+    def _set_aside(self, file: Path, error: BrokenRecord) -> None:
+        target = self.root / "set_aside" / file.name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+        except OSError as problem:
+            raise StoreError(f"{error}, and it cannot be moved to {target}: {problem.strerror}") from problem
+        print(f"warning: {error}; moved to {target}, that run counts as not done", file=sys.stderr)
+
+    def __contains__(self, run_key: str) -> bool:
+        return run_key in self._facts
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def facts(self, run_key: str) -> dict[str, Any] | None:
+        """What is known of a run, or None."""
+        return self._facts.get(run_key)
+
+    def history(self, run_key: str) -> pd.DataFrame:
+        """A run's history, a row a logged step."""
+        return self._histories[run_key]
+
+    def evaluation(self, run_key: str, name: str) -> dict[str, float] | None:
+        """The measures of an evaluation of a run, or None."""
+        return self._evaluations.get((run_key, name))
+
+    def runs(self) -> pd.DataFrame:
+        """All runs as one flat table, the columns of :data:`COLUMNS` first."""
+        table = pd.DataFrame(list(self._facts.values()))
+        further = sorted(set(table.columns) - set(COLUMNS))
+        return table.reindex(columns=[*COLUMNS, *further]).sort_values("run_key", ignore_index=True)
+
+    # Writing
+
+    def put(self, record: Record) -> None:
+        """Add a run; raises :class:`StoreError` if it cannot be written."""
+        write(self.root / "runs" / f"{record.facts['run_key']}.parquet", record)
+
+    def put_evaluation(self, run_key: str, name: str, measures: dict[str, float]) -> None:
+        """Add an evaluation of a run."""
+        rows = [{"measure": measure, "value": float(value)} for measure, value in measures.items()]
+        record = Record({"run_key": run_key, "evaluation": name}, rows)
+        write(self.root / "evaluations" / f"{run_key}-{name}.parquet", record)
+
+    def put_weights(self, run_key: str, weights: dict[str, Tensor]) -> None:
+        """Keep a run's final weights (local: they are not committed)."""
+        import io
+
+        buffer = io.BytesIO()
+        torch.save(weights, buffer)
+        write_atomically(self.root / "weights" / f"{run_key}.pt", buffer.getvalue())
+
+    def weights(self, run_key: str) -> dict[str, Tensor] | None:
+        """A run's final weights, or None if they are gone or damaged."""
+        file = self.root / "weights" / f"{run_key}.pt"
+        try:
+            return torch.load(file, weights_only=True) if file.exists() else None
+        except Exception:  # torch raises many kinds for a damaged file; each means that the run must be replayed
+            return None
+
+    def claim(self, run_key: str) -> FileLock | None:
+        """The right to do a run, or None while another process has it. The system frees it when its holder dies."""
+        folder = self.root / "claims"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / f"{run_key}.lock")
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        except OSError as error:
+            raise StoreError(f"cannot write below {folder}: {error.strerror or error}; make room or set results=…") from error
+        return lock
+
+    def running(self) -> set[str]:
+        """Keys of the runs that some process is doing now."""
+        found = set()
+        for file in (self.root / "claims").glob("*.lock"):
+            lock = FileLock(file)
+            try:
+                lock.acquire(timeout=0)
+                lock.release()
+            except Timeout:
+                found.add(file.stem)
+        return found
+
+    def compact(self) -> None:
+        """Move all single files into the flat tables."""
+        self.refresh()
+        absorbed = list(self._seen)
+        if not absorbed:
+            return
+        keys = sorted(self._facts)
+        histories = [self._histories[key].assign(run_key=key) for key in keys if len(self._histories[key])]
+        evaluations = [
+            {"run_key": key, "evaluation": name, "measure": measure, "value": value}
+            for (key, name), measures in sorted(self._evaluations.items())
+            for measure, value in measures.items()
+        ]
+        columns = ["run_key", "step", "epoch", "train_loss", "validation_loss", "validation_accuracy", "probe_loss"]
+        history = pd.concat([h.dropna(axis=1, how="all") for h in histories]) if histories else pd.DataFrame()
+        self._write_table("history", history.reindex(columns=columns))
+        if evaluations:
+            self._write_table("evaluations", pd.DataFrame(evaluations))
+        self._write_table("runs", self.runs())
+        for file in absorbed:
+            file.unlink(missing_ok=True)
+        self._seen.clear()
+        self._compacted_at = (self.root / "runs.parquet").stat().st_mtime
+
+    def _write_table(self, name: str, table: pd.DataFrame) -> None:
+        write_atomically(self.root / f"{name}.parquet", table.to_parquet(index=False, compression="zstd"))
+
+
+def _query(file: Path) -> pd.DataFrame:
+    return duckdb.read_parquet(str(file)).df()
+
+
+def _absent(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value) or value is pd.NA or value is pd.NaT
+
+

@@ -1,0 +1,43 @@
+"""The machine under a run: device, threads, and an allocator that keeps what it has."""
+
+import ctypes
+import ctypes.util
+from functools import lru_cache
+
+import torch
+
+from normlab.config import NumericsConfig
+from normlab.errors import NormlabError
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+
+def resolve_device(config: NumericsConfig) -> torch.device:
+    """The device of ``numerics.device``.
+
+    Raises:
+        NormlabError: for cuda where there is none.
+    """
+    available = torch.cuda.is_available()
+    if config.device == "cuda" and not available:
+        raise NormlabError("numerics.device=cuda, but PyTorch finds no CUDA device here; use numerics.device=cpu")
+    return torch.device("cuda" if config.device != "cpu" and available else "cpu")
+
+
+@lru_cache(maxsize=1)
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed blocks: a step allocates what the last one freed, and page faults cost a third of it."""
+    library = ctypes.util.find_library("c")
+    mallopt = getattr(ctypes.CDLL(library), "mallopt", None) if library else None
+    if mallopt:
+        for option in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+            mallopt(option, 1 << 30)
+
+
+def set_up(config: NumericsConfig) -> torch.device:
+    """Prepare this process for one run and return its device. Results are bit-identical for equal thread counts."""
+    keep_freed_memory()
+    torch.set_num_threads(config.threads)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    return resolve_device(config)

@@ -1,0 +1,176 @@
+"""The training loop: one plain function from a configuration to what came out."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from normlab.config import RunConfig, ShiftConfig
+from normlab.data.batches import FIXED, Batches, Split, Splits, load_splits
+from normlab.nets import make_net
+from normlab.nets.block import memory_format
+from normlab.seeds import generator
+from normlab.training.device import set_up
+from normlab.training.evaluate import evaluate, final_measures
+from normlab.training.optim import make_optimizer, make_schedule
+from normlab.training.statistics import RunningStatistics, batch_statistics
+
+LOOP_VERSION = 1  # Bumped when the loop's results change; part of every run's key.
+PROBE_SIZE = 256
+Listener = Callable[[dict[str, float]], None]
+
+
+@dataclass
+class Result:
+    """What one run left: its end, its measures, its history (a row a logged step) and its weights."""
+
+    status: str
+    diverged_step: int | None
+    measures: dict[str, float]
+    history: list[dict[str, float]]
+    weights: dict[str, Tensor]
+
+
+def train(config: RunConfig, listener: Listener | None = None) -> Result:
+    """Train one net and measure it.
+
+    A run is ``diverged`` at the first step whose loss is not finite, or at its last step if the mean loss of the last
+    tenth is no better than that of predicting at random; else ``ok``. ``listener`` hears each validation row.
+    """
+    device = set_up(config.numerics)
+    splits = _place(load_splits(config.data, config.seed), device, config)
+    net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
+    net.to(device, memory_format=memory_format(config.numerics.layout))  # type: ignore[call-overload]
+    batches = Batches(splits.train, config.data, config.seed)
+    per_epoch = max(1, batches.per_epoch // config.training.accumulate)
+    steps = max(1, round(config.training.epochs * per_epoch))
+    optimizer = make_optimizer(config.optimizer, net.parameters())
+    schedule = make_schedule(config.schedule, optimizer, config.optimizer.lr, steps)
+    statistics = RunningStatistics(net, updates=steps * config.training.accumulate)
+    shift_step = steps if config.data.shift is None else round(config.data.shift.start * steps)
+    losses = torch.zeros(steps, device=device)
+    probe = Probe(net, splits, steps) if config.measure.probe_loss else None
+    validations = _validation_steps(config, per_epoch, steps)
+    rows: dict[int, dict[str, float]] = {}
+    stream = iter(batches)
+    started, evaluating = time.perf_counter(), 0.0
+
+    net.train()
+    for step in range(steps):
+        for _ in range(config.training.accumulate):
+            images, labels = next(stream)
+            if step >= shift_step:
+                images = _shifted(images, config.data.shift)
+            with torch.autocast(device.type, torch.bfloat16, enabled=config.numerics.amp):
+                loss = F.cross_entropy(net(images), labels) / config.training.accumulate
+            loss.backward()
+            statistics.update()
+            losses[step] += loss.detach()
+        if config.training.clip_norm is not None:
+            nn.utils.clip_grad_norm_(net.parameters(), config.training.clip_norm)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if schedule:
+            schedule.step()
+        if probe:
+            probe.measure(step)
+        if step + 1 in validations:
+            pause = time.perf_counter()
+            rows[step + 1] = _validate(net, statistics, splits.validation, losses[: step + 1])
+            if listener:
+                listener({"step": step + 1, "epoch": (step + 1) / per_epoch, **rows[step + 1]})
+            net.train()
+            evaluating += time.perf_counter() - pause
+            if not math.isfinite(rows[step + 1]["train_loss"]):
+                break
+
+    train_seconds = time.perf_counter() - started - evaluating
+    losses = losses[: step + 1]
+    diverged_step = _diverged_step(losses, math.log(splits.classes))
+    finite = bool(torch.isfinite(losses).all())
+    measures = final_measures(net, statistics, splits, config.data.batch_size) if finite else {}
+    measures |= {"train_seconds": train_seconds, "steps": steps, "steps_per_epoch": per_epoch}
+    measures |= {"chance": 1 / splits.classes, "num_parameters": sum(p.numel() for p in net.parameters())}
+    history = _history(config, losses, per_epoch, rows, probe.losses if probe else None)
+    weights = {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
+    return Result("ok" if diverged_step is None else "diverged", diverged_step, measures, history, weights)
+
+
+class Probe:
+    """The loss on one fixed batch of validation images after every step, with that batch's own statistics."""
+
+    def __init__(self, net: nn.Module, splits: Splits, steps: int) -> None:
+        order = torch.randperm(len(splits.validation), generator=generator(FIXED, "probe"))[:PROBE_SIZE]
+        self.images, self.labels = splits.validation.images[order], splits.validation.labels[order]
+        self.net = net
+        self.losses = torch.full((steps,), torch.nan)
+
+    @torch.no_grad()
+    def measure(self, step: int) -> None:
+        with batch_statistics(self.net):
+            self.losses[step] = F.cross_entropy(self.net(self.images), self.labels)
+
+
+def _place(splits: Splits, device: torch.device, config: RunConfig) -> Splits:
+    """The splits on the run's device and in its layout, validation and test as the end of training will see inputs."""
+    layout = memory_format(config.numerics.layout)
+
+    def place(split: Split, shift: ShiftConfig | None) -> Split:
+        images = split.images if shift is None else _shifted(split.images, shift)
+        return Split(images.to(device).contiguous(memory_format=layout), split.labels.to(device))
+
+    shift = config.data.shift
+    return Splits(place(splits.train, None), place(splits.validation, shift), place(splits.test, shift),
+                  splits.shape, splits.classes)
+
+
+def _shifted(images: Tensor, shift: ShiftConfig | None) -> Tensor:
+    return images if shift is None else images * shift.scale + shift.offset
+
+
+def _validation_steps(config: RunConfig, per_epoch: int, steps: int) -> set[int]:
+    every = config.measure.validate_every * per_epoch
+    return {max(1, round(k * every)) for k in range(1, math.ceil(steps / every) + 1) if round(k * every) <= steps} | {steps}
+
+
+@torch.no_grad()
+def _validate(net: nn.Module, statistics: RunningStatistics, split: Split, losses: Tensor) -> dict[str, float]:
+    statistics.install()
+    loss, accuracy = evaluate(net, split)
+    return {"train_loss": losses[-10:].mean().item() + 0 * losses.sum().item(),
+            "validation_loss": loss, "validation_accuracy": accuracy}
+
+
+def _diverged_step(losses: Tensor, chance_loss: float) -> int | None:
+    """The first step (from 1) with a loss that is not finite; the last one if the run ended no better than chance."""
+    broken = (~torch.isfinite(losses)).nonzero()
+    if len(broken):
+        return int(broken[0]) + 1
+    last_tenth = losses[-max(1, len(losses) // 10) :]
+    return len(losses) if last_tenth.mean().item() >= chance_loss else None
+
+
+def _history(
+    config: RunConfig, losses: Tensor, per_epoch: int, rows: dict[int, dict[str, float]], probe: Tensor | None
+) -> list[dict[str, Any]]:
+    """A row every ``log_every`` steps and at each validation; a row's training loss is the mean since the last row."""
+    values = losses.tolist()
+    wanted = sorted({*range(config.measure.log_every, len(values) + 1, config.measure.log_every), *rows})
+    history, last = [], 0
+    for step in wanted:
+        since = values[last:step]
+        history.append({
+            "step": step,
+            "epoch": step / per_epoch,
+            "train_loss": sum(since) / len(since),
+            "validation_loss": rows.get(step, {}).get("validation_loss"),
+            "validation_accuracy": rows.get(step, {}).get("validation_accuracy"),
+            "probe_loss": None if probe is None else probe[step - 1].item(),
+        })
+        last = step
+    return history

@@ -1,0 +1,41 @@
+"""Optimizers and learning-rate schedules by name."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+from normlab.config import OptimizerConfig, ScheduleConfig
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "rmsprop": torch.optim.RMSprop,
+}
+
+
+def make_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """PyTorch's optimizer, in the implementation that takes all parameters in one call."""
+    options = config.model_dump(exclude={"name"}, exclude_none=True)
+    one_call = {"foreach": True} if config.name == "rmsprop" else {"fused": True}
+    return OPTIMIZERS[config.name](parameters, **options, **one_call)  # type: ignore[call-arg]
+
+
+def make_schedule(
+    config: ScheduleConfig, optimizer: torch.optim.Optimizer, lr: float, steps: int
+) -> lr_scheduler.LRScheduler | None:
+    """The rate over ``steps`` optimizer steps, or None where it stays ``lr``.
+
+    ``cosine`` falls from ``lr`` to 0 (Loshchilov & Hutter 2017); ``one_cycle`` rises to ``lr`` over the fraction
+    ``warmup`` of the steps and falls to nearly 0 (Smith & Topin 2018), with the optimizer's momentum left as it is.
+    """
+    match config.name:
+        case "constant":
+            return None
+        case "cosine":
+            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        case "one_cycle":
+            return lr_scheduler.OneCycleLR(
+                optimizer, max_lr=lr, total_steps=max(steps, 2), pct_start=config.warmup or 0.3, cycle_momentum=False
+            )

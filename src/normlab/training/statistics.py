@@ -1,0 +1,141 @@
+"""The running statistics of batch norms: a ladder of decays kept at once, recalibration, batch statistics."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from normlab.config import DECAYS
+from normlab.norms.batch import BatchNorm
+
+
+class RunningStatistics:
+    """The running averages of every batch norm of a net, for several decays at once.
+
+    Running averages never feed training, so one run can carry any number of them. Each batch norm's momentum is set to
+    1, which leaves the current batch's mean and variance in its buffers; the buffers of all layers lie in one flat
+    tensor, and :meth:`update` averages it for every decay in one operation:
+
+        average_d ← d·average_d + (1 − d)·batch,   from mean 0 and variance 1, as PyTorch starts
+
+    :meth:`install` puts one decay's averages into the buffers, for evaluation and at the end.
+
+    Over the last ``window`` updates it also measures, from the means in units of each channel's standard deviation:
+    the *jitter* of each average (root mean square change from one step to the next) and its *lag* (distance between the
+    window's mean of the average and the window's mean of the batch statistics).
+    """
+
+    def __init__(self, net: nn.Module, updates: int, decays: Sequence[float] = DECAYS) -> None:
+        self.layers = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
+        self.configured = 1.0 - (self.layers[0].momentum or 0.0) if self.layers else None
+        self.decays = sorted({*decays, *([] if self.configured is None else [round(self.configured, 12)])})
+        device = next(net.parameters()).device
+        sizes = [layer.num_features for layer in self.layers]
+        self.channels = sum(sizes)
+        self.batch = torch.cat([torch.zeros(self.channels), torch.ones(self.channels)]).to(device)
+        means, variances = self.batch.split(self.channels) if self.layers else (self.batch, self.batch)
+        for layer, mean, var in zip(self.layers, means.split(sizes), variances.split(sizes), strict=True):
+            layer.running_mean, layer.running_var = mean, var  # views: the layers write into the flat tensor
+            layer.momentum = 1.0
+        self.average = self.batch.repeat(len(self.decays), 1)
+        self._weights = 1.0 - torch.tensor(self.decays, device=device).unsqueeze(1)
+        self._updates_left = updates
+        self._window = max(2, min(100, updates // 2))
+        self._sum_batch = torch.zeros_like(self.batch)
+        self._sum_average = torch.zeros_like(self.average)
+        self._sum_jump = torch.zeros_like(self.average)
+
+    def update(self) -> None:
+        """Take in the statistics of the batch that has just gone forward."""
+        if not self.layers:
+            return
+        self._updates_left -= 1
+        if self._updates_left >= self._window:
+            self.average.lerp_(self.batch, self._weights)
+            return
+        previous = self.average.clone()
+        self.average.lerp_(self.batch, self._weights)
+        self._sum_batch += self.batch
+        self._sum_average += self.average
+        self._sum_jump += (self.average - previous).square()
+
+    def install(self, decay: float | None = None) -> None:
+        """Put the averages of ``decay`` (default: the configured one) where evaluation reads them."""
+        if self.configured is not None:
+            wanted = self.configured if decay is None else decay
+            self.batch.copy_(self.average[min(range(len(self.decays)), key=lambda i: abs(self.decays[i] - wanted))])
+
+    def steadiness(self) -> dict[str, float]:
+        """``jitter_decay_<d>`` and ``lag_decay_<d>`` for every decay, in standard deviations of a channel."""
+        if not self.layers:
+            return {}
+        sigma = (self._sum_batch[self.channels :] / self._window).clamp_min(1e-12).sqrt()
+        mean = slice(0, self.channels)
+        jitter = (self._sum_jump[:, mean] / self._window / sigma**2).mean(1).sqrt()
+        lag = ((self._sum_average - self._sum_batch)[:, mean] / self._window / sigma).square().mean(1).sqrt()
+        names = [f"decay_{decay:g}" for decay in self.decays]
+        return {
+            **{f"jitter_{n}": v for n, v in zip(names, jitter.tolist(), strict=True)},
+            **{f"lag_{n}": v for n, v in zip(names, lag.tolist(), strict=True)},
+        }
+
+
+def batch_norms(net: nn.Module) -> list[_BatchNorm]:
+    """The batch norms of a net that keep running statistics."""
+    return [m for m in net.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
+
+
+@contextmanager
+def batch_statistics(net: nn.Module) -> Iterator[None]:
+    """Within, batch norms use the statistics of the batch they see, and keep no record of it."""
+    layers = batch_norms(net)
+    was_training = net.training
+    net.eval()
+    for layer in layers:
+        layer.train()
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True
+        net.train(was_training)
+
+
+@torch.no_grad()
+def recalibrate(net: nn.Module, images: Tensor, batch_size: int = 500) -> None:
+    """Recompute the running statistics at fixed weights over ``images`` (N, C, H, W), in batches without ghosts.
+
+    mean = E[μ_B] and var = E[σ²_B + μ_B²] − mean², over equal batches ("precise" batch norm, Wu & Johnson 2021).
+    """
+    layers = batch_norms(net)
+    if not layers:
+        return
+    batch_size = min(batch_size, len(images))
+    batches = images[: len(images) // batch_size * batch_size].split(batch_size)
+    sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in layers]
+    kept = [(m.momentum, getattr(m, "statistics_batch", None)) for m in layers]
+    net.eval()
+    for layer in layers:
+        layer.train()
+        layer.momentum = 1.0
+        if isinstance(layer, BatchNorm):
+            layer.statistics_batch = None
+    for batch in batches:
+        net(batch)
+        for layer, (mean, square) in zip(layers, sums, strict=True):
+            assert layer.running_mean is not None
+            assert layer.running_var is not None
+            mean += layer.running_mean / len(batches)
+            square += (layer.running_var + layer.running_mean**2) / len(batches)
+    for layer, (mean, square), (momentum, statistics_batch) in zip(layers, sums, kept, strict=True):
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
+        layer.running_mean.copy_(mean)
+        layer.running_var.copy_((square - mean**2).clamp_min(0))
+        layer.momentum = momentum
+        if isinstance(layer, BatchNorm):
+            layer.statistics_batch = statistics_batch
+    net.eval()
