@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 
 class NormlabError(Exception):
@@ -12,6 +13,12 @@ class NormlabError(Exception):
 def first_line(error: BaseException) -> str:
     """The message of ``error`` in one line, with lists such as Hydra's available options joined by spaces."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def fail(error: BaseException) -> NoReturn:
+    """Say what is wrong in one line and exit with 2."""
+    print(f"error: {first_line(error)}", file=sys.stderr)
+    sys.exit(2)
 
 
 def run_main(main: Callable[[], object]) -> None:
@@ -33,6 +40,4 @@ def run_main(main: Callable[[], object]) -> None:
     except (NormlabError, HydraException, OmegaConfBaseException, OSError) as error:
         if wants_traceback:
             raise
-        cause = error.__cause__ if isinstance(error.__cause__, NormlabError) else error
-        print(f"error: {first_line(cause)}", file=sys.stderr)
-        sys.exit(2)
+        fail(error.__cause__ if isinstance(error.__cause__, NormlabError) else error)

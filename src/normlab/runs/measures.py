@@ -48,7 +48,7 @@ def measure(store: Store, run_key: str, name: str) -> Value | None:
         return _time_to(store, run_key, base, float(argument))
     if diverged and "accuracy" in base:
         return Value(facts["chance"])
-    if base in HISTORY_MEASURES:
+    if base in HISTORY_MEASURES and (argument or base not in facts):
         return _value(HISTORY_MEASURES[base](store.history(run_key), *map(float, filter(None, argument.split(",")))))
     if base.startswith("gap_decay_"):
         batch, running = facts.get("test_accuracy_batch"), facts.get(f"test_accuracy_{base.removeprefix('gap_')}")

@@ -1,0 +1,42 @@
+"""Evaluations: questions asked of a finished run's weights, recorded apart from the run."""
+
+from normlab.config import RunConfig
+from normlab.data.batches import Split, Splits, load_splits
+from normlab.errors import NormlabError
+from normlab.nets import make_net
+from normlab.nets.block import memory_format
+from normlab.runs.execute import execute
+from normlab.runs.key import run_key
+from normlab.runs.store import Store
+from normlab.training.device import set_up
+from normlab.training.noise import EVALUATIONS
+
+
+def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]:
+    """Do evaluation ``name`` on a run's stored weights and record it; without weights, the run is replayed first.
+
+    A run that diverged to weights that are not finite has no measures.
+
+    Raises:
+        NormlabError: for an unknown evaluation.
+    """
+    if name not in EVALUATIONS:
+        raise NormlabError(f"unknown evaluation {name!r}; there are {', '.join(EVALUATIONS)}")
+    key = run_key(config)
+    weights = store.weights(key)
+    if weights is None:
+        execute(config, store)
+        weights = store.weights(key)
+        assert weights is not None
+    device = set_up(config.numerics)
+    layout = memory_format(config.numerics.layout)
+    splits = load_splits(config.data, config.seed)
+    net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
+    net.to(device, memory_format=layout)  # type: ignore[call-overload]
+    net.load_state_dict(weights)
+    placed = [Split(s.images.to(device).contiguous(memory_format=layout), s.labels.to(device))
+              for s in (splits.train, splits.validation, splits.test)]
+    finite = all(value.isfinite().all() for value in weights.values())
+    measures = EVALUATIONS[name](net, config, Splits(*placed, splits.shape, splits.classes)) if finite else {}
+    store.put_evaluation(key, name, measures)
+    return measures

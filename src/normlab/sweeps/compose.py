@@ -1,0 +1,64 @@
+"""Overrides to run configurations, composing each combination of groups once."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from normlab.config import RunConfig
+from normlab.errors import NormlabError
+from normlab.sweeps.design import config_dir
+
+GROUPS = ("data", "net", "norm", "optimizer", "schedule", "scale")
+
+
+class Composer:
+    """Turns overrides (``{"norm": "batch", "optimizer.lr": 0.1}``) into checked configurations.
+
+    Group choices go through Hydra once a combination; values are set on the plain result, in the order given.
+    """
+
+    def __init__(self) -> None:
+        self._composed: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
+
+    def _groups(self, choices: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+        if choices not in self._composed:
+            overrides = [f"{group}={choice}" for group, choice in choices]
+            if GlobalHydra.instance().is_initialized():
+                config = compose("train", overrides)
+            else:
+                with initialize_config_dir(str(config_dir()), version_base="1.3"):
+                    config = compose("train", overrides)
+            content = OmegaConf.to_container(config, resolve=False)
+            assert isinstance(content, dict)
+            content["numerics"]["device"] = content["scale"]["device"]
+            self._composed[choices] = {str(name): content[name] for name in RunConfig.model_fields}
+        return self._composed[choices]
+
+    def __call__(self, overrides: Mapping[str, Any]) -> RunConfig:
+        """The configuration that ``overrides`` mean.
+
+        Raises:
+            NormlabError: for an unknown key or a value out of its range.
+            HydraException: for an unknown group choice.
+        """
+        choices = tuple(sorted((k, str(v)) for k, v in overrides.items() if k in GROUPS))
+        values = copy.deepcopy(self._groups(choices))
+        for key, value in overrides.items():
+            if key not in GROUPS:
+                _set(values, key, value)
+        return RunConfig.parse(values)
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    new = key.startswith("+")
+    *path, last = key.lstrip("+").split(".")
+    node: Any = values
+    for name in path:
+        node = node.get(name) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or (last not in node and not new):
+        raise NormlabError(f"unknown override key {key!r}; `python scripts/train.py --cfg job` shows what there is")
+    node[last] = value

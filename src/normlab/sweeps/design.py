@@ -1,0 +1,175 @@
+"""An experiment's design, as its file in configs/experiment/ writes it."""
+
+from pathlib import Path
+from typing import Any, Self
+
+from omegaconf import OmegaConf
+from pydantic import ValidationError, model_validator
+
+from normlab.config import Strict
+from normlab.errors import NormlabError
+
+Overrides = dict[str, Any]
+
+
+class Seeds(Strict):
+    """Seeds by role: settings are chosen on the first, reported on the second."""
+
+    tune: tuple[int, ...]
+    report: tuple[int, ...]
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if set(self.tune) & set(self.report):
+            raise ValueError("tuning and reporting seeds overlap")
+        return self
+
+
+class Setting(Strict):
+    """A setting (usually a data set with its sizes) and the constants that claims read for it, such as its δ."""
+
+    overrides: Overrides
+    constants: dict[str, float] = {}
+
+
+class Scale(Strict):
+    """How large the experiment is at one scale."""
+
+    seeds: Seeds
+    settings: dict[str, Setting]
+
+
+class Level(Strict):
+    """One choice along the axes of ``choose``: by a measure on tuning seeds, or derived from another level.
+
+    ``best``/``worst``: the measure; with ``at_best`` the axes named there are first set to what is best for each value of
+    the others. ``highest``: the largest value of the only axis whose measure is within ``margin`` of the best. ``of``:
+    another level, its ``times``-fold, taken from the cell that has ``where``'s values on the axes named there.
+    Measures may name constants of the setting: ``epochs_to@{target}``.
+    """
+
+    best: str | None = None
+    worst: str | None = None
+    highest: str | None = None
+    margin: float = 0.05
+    at_best: list[str] = []
+    of: str | None = None
+    times: float = 1.0
+    where: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if sum(rule is not None for rule in (self.best, self.worst, self.highest, self.of)) != 1:
+            raise ValueError("a level is one of best, worst, highest, of")
+        return self
+
+
+class Choose(Strict):
+    """Runs every combination of ``over`` on tuning seeds, and on reporting seeds only the chosen ``levels``.
+
+    Where a best value lies at the end of an axis in ``extend``, that axis grows by the factor given there, for all cells
+    of the setting alike.
+    """
+
+    over: dict[str, list[Any]]
+    levels: dict[str, Level]
+    extend: dict[str, float] = {}
+
+
+class Ladder(Strict):
+    """Finds the edges of a range of rates for every reporting seed.
+
+    Starts from ``values`` (a geometric sequence), goes on upwards (``extend: both``: downwards too) while the last value
+    is still good, and puts a geometric mean between a good and a bad neighbour until their ratio is at most ``finest``.
+    Good means within a margin of the seed's best by ``measure``, for any of ``margins``.
+    """
+
+    over: str
+    values: list[float]
+    margins: list[float]
+    measure: str = "validation_accuracy"
+    extend: str = "up"
+    finest: float = 1.8
+    limit: int = 4
+
+
+class Skip(Strict):
+    """Cells that cannot be, with the reason that the report shows."""
+
+    when: dict[str, Any]
+    reason: str
+
+
+class Grid(Strict):
+    """A set of cells: the product of its axes, in every setting of the scale.
+
+    An axis is a list of values for the override of its name, or a mapping from names to bundles of overrides (zipped
+    axes). ``tune: true`` runs every cell on the tuning seeds too. ``timed`` measures seconds per step side by side for
+    the cells of each setting and seed. ``at`` replaces fields at a scale; a grid whose ``settings`` there are empty is
+    not part of that scale.
+    """
+
+    axes: dict[str, list[Any] | dict[str, Overrides]] = {}
+    fixed: Overrides = {}
+    settings: list[str] | None = None
+    choose: Choose | None = None
+    ladder: Ladder | None = None
+    tune: bool = False
+    evaluate: list[str] = []
+    timed: bool = False
+    skip: list[Skip] = []
+    at: dict[str, dict[str, Any]] = {}
+
+    def at_scale(self, scale: str) -> "Grid":
+        """This grid as it is at ``scale``."""
+        return Grid.model_validate(self.model_dump(exclude_unset=True) | self.at.get(scale, {}))
+
+
+class Design(Strict):
+    """The whole file."""
+
+    name: str
+    title: str
+    scales: dict[str, Scale]
+    grids: dict[str, Grid]
+
+    @classmethod
+    def parse(cls, values: Any, origin: str) -> "Design":
+        """Check the content of an experiment's file.
+
+        Raises:
+            NormlabError: naming each bad entry.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise NormlabError(f"{origin}: {problems}") from None
+
+    def at(self, scale: str) -> Scale:
+        """The experiment's sizes at ``scale``.
+
+        Raises:
+            NormlabError: if it is not designed for that scale.
+        """
+        if scale not in self.scales:
+            raise NormlabError(f"experiment {self.name} has no scale {scale!r}; it has {', '.join(self.scales)}")
+        return self.scales[scale]
+
+
+def config_dir() -> Path:
+    """The folder of the Hydra configuration."""
+    return Path(__file__).resolve().parents[3] / "configs"
+
+
+def load_design(name: str) -> Design:
+    """The design of the experiment called ``name``.
+
+    Raises:
+        NormlabError: if there is none, or its file is wrong.
+    """
+    folder = config_dir() / "experiment"
+    file = folder / f"{name}.yaml"
+    if file not in set(folder.glob("*.yaml")):
+        raise NormlabError(f"unknown experiment {name!r}; there are {', '.join(sorted(f.stem for f in folder.glob('*.yaml')))}")
+    return Design.parse(OmegaConf.to_container(OmegaConf.load(file), resolve=True), str(file.name))

@@ -1,0 +1,230 @@
+"""From a design to its runs. What was chosen on tuning seeds is read off the store, so expansion goes on as runs finish."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from normlab.config import RunConfig
+from normlab.runs.key import run_key
+from normlab.runs.measures import higher_is_better, measure, stable_rates
+from normlab.runs.store import Store
+from normlab.sweeps.compose import Composer
+from normlab.sweeps.design import Choose, Design, Grid, Ladder, Level, Overrides
+
+EXTENSIONS = 3  # How often an axis may grow on either side.
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of an experiment: what it is, and where it stands in its grid."""
+
+    run_key: str
+    config: RunConfig
+    experiment: str | None
+    role: str
+    grid: str | None = None
+    axes: Mapping[str, Any] = field(default_factory=dict)
+    evaluate: tuple[str, ...] = ()
+    timed: bool = False
+
+
+@dataclass
+class Expansion:
+    """All runs known so far, the cells skipped with their reasons, and how many runs wait for tuning to finish."""
+
+    planned: list[Planned] = field(default_factory=list)
+    skipped: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    waiting: int = 0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A point of a grid, without seed."""
+
+    axes: dict[str, Any]
+    overrides: Overrides
+
+
+class Expander:
+    """Expands one design at one scale against a store."""
+
+    def __init__(self, design: Design, scale: str, store: Store, composer: Composer | None = None,
+                 extra: Overrides | None = None) -> None:
+        self.design = design
+        self.scale_name = scale
+        self.scale = design.at(scale)
+        self.store = store
+        self.compose = composer or Composer()
+        self.extra = extra or {}
+        self._keys: dict[str, tuple[str, RunConfig]] = {}
+
+    def expand(self, grids: list[str] | None = None) -> Expansion:
+        """The runs of all grids, or of those named."""
+        expansion = Expansion()
+        for name, grid in self.design.grids.items():
+            if grids is None or name in grids:
+                self._expand_grid(name, grid.at_scale(self.scale_name), expansion)
+        return expansion
+
+    def _expand_grid(self, name: str, grid: Grid, expansion: Expansion) -> None:
+        settings = list(self.scale.settings) if grid.settings is None else grid.settings
+        for setting in settings:
+            cells = list(self._cells(grid, setting, expansion))
+            if grid.choose:
+                self._choose(name, grid, grid.choose, cells, expansion)
+            elif grid.ladder:
+                for cell, seed in itertools.product(cells, self.scale.seeds.report):
+                    self._climb(name, grid, grid.ladder, cell, seed, expansion)
+            else:
+                for cell in cells:
+                    for seed in self.scale.seeds.tune if grid.tune else ():
+                        self._plan(name, grid, cell, seed, "tune", expansion)
+                    for seed in self.scale.seeds.report:
+                        self._plan(name, grid, cell, seed, "report", expansion)
+
+    def _cells(self, grid: Grid, setting: str, expansion: Expansion) -> Iterator[Cell]:
+        base = {**self.scale.settings[setting].overrides, **grid.fixed}
+        for values in itertools.product(*grid.axes.values()):
+            axes: dict[str, Any] = {"setting": setting}
+            overrides = {"scale": self.scale_name, **base}
+            for (axis, choices), value in zip(grid.axes.items(), values, strict=True):
+                axes[axis] = value
+                overrides |= choices[value] if isinstance(choices, dict) else {axis: value}
+            skip = next((s for s in grid.skip if all(axes.get(k) == v for k, v in s.when.items())), None)
+            if skip:
+                expansion.skipped.append((axes, skip.reason))
+            else:
+                yield Cell(axes, overrides | self.extra)
+
+    def _run(self, overrides: Overrides, seed: int) -> tuple[str, RunConfig]:
+        identity = repr((overrides, seed))
+        if identity not in self._keys:
+            config = self.compose({**overrides, "seed": seed})
+            self._keys[identity] = run_key(config), config
+        return self._keys[identity]
+
+    def _plan(self, name: str, grid: Grid, cell: Cell, seed: int, role: str, expansion: Expansion,
+              values: Overrides | None = None, **axes: Any) -> str:
+        key, config = self._run({**cell.overrides, **(values or {})}, seed)
+        reported = role == "report"
+        expansion.planned.append(Planned(
+            key, config, self.design.name, role, name, {**cell.axes, **axes, "seed": seed},
+            tuple(grid.evaluate) if reported else (), grid.timed and reported,
+        ))
+        return key
+
+    # Choosing on tuning seeds
+
+    def _choose(self, name: str, grid: Grid, choose: Choose, cells: list[Cell], expansion: Expansion) -> None:
+        over = {key: list(values) for key, values in choose.over.items()}
+        grown: dict[tuple[str, str], int] = {}
+        seeds = self.scale.seeds
+        while True:
+            candidates = [dict(zip(over, values, strict=True)) for values in itertools.product(*over.values())]
+            keys = {
+                (index, place): [self._plan(name, grid, cell, seed, "tune", expansion, candidate, **candidate)
+                                 for seed in seeds.tune]
+                for index, cell in enumerate(cells) for place, candidate in enumerate(candidates)
+            }
+            if any(key not in self.store for group in keys.values() for key in group):
+                expansion.waiting += len(cells) * len(choose.levels) * len(seeds.report)
+                return
+            chosen = {
+                (index, level): self._pick(rule, candidates, [keys[index, p] for p in range(len(candidates))], cell)
+                for index, cell in enumerate(cells) for level, rule in choose.levels.items() if not rule.of
+            }
+            if not self._grow(choose, over, chosen, grown):
+                break
+        for index, cell in enumerate(cells):
+            for level, rule in choose.levels.items():
+                values = self._level(rule, choose, cells, index, chosen) if rule.of else chosen[index, level]
+                for seed in seeds.report:
+                    self._plan(name, grid, cell, seed, "report", expansion, values, level=level, **values)
+
+    def _pick(self, rule: Level, candidates: list[Overrides], groups: list[list[str]], cell: Cell) -> Overrides:
+        """The candidate that a rule takes, by means over tuning seeds; ties go to the more accurate, then to the first."""
+        constants = self.scale.settings[cell.axes["setting"]].constants
+        name = (rule.best or rule.worst or rule.highest or "").format(**constants)
+        scores = [(self._mean(group, name), self._mean(group, "validation_accuracy")) for group in groups]
+        places = list(range(len(candidates)))
+        if rule.at_best:
+            by_others: dict[str, list[int]] = {}
+            for place in places:
+                others = {k: v for k, v in candidates[place].items() if k not in rule.at_best}
+                by_others.setdefault(repr(others), []).append(place)
+            places = [max(same, key=lambda place: scores[place]) for same in by_others.values()]
+        if rule.highest:
+            best = max(score for score, _ in scores)
+            good = [place for place in places if scores[place][0] >= best - rule.margin]
+            return candidates[max(good, key=lambda place: next(iter(candidates[place].values())))]
+        return candidates[(max if rule.best else min)(places, key=lambda place: scores[place])]
+
+    def _mean(self, group: list[str], name: str) -> float:
+        """The mean of a measure over runs, negated where lower is better; minus infinity where one has no such number."""
+        found = [measure(self.store, key, name) for key in group]
+        numbers = [value.number for value in found if value is not None]
+        sign = 1 if higher_is_better(name) else -1
+        return sign * sum(numbers) / len(numbers) if len(numbers) == len(found) else -math.inf
+
+    def _grow(self, choose: Choose, over: dict[str, list[Any]], chosen: dict[tuple[int, str], Overrides],
+              grown: dict[tuple[str, str], int]) -> bool:
+        """Extend the axes at whose ends a best value lies; whether any grew."""
+        changed = False
+        for key, factor in choose.extend.items():
+            best = {values[key] for (_, level), values in chosen.items() if choose.levels[level].best or choose.levels[level].highest}
+            for side, end in (("up", max(over[key])), ("down", min(over[key]))):
+                if end in best and grown.get((key, side), 0) < EXTENSIONS:
+                    grown[key, side] = grown.get((key, side), 0) + 1
+                    over[key].append(tidy(end * factor if side == "up" else end / factor))
+                    changed = True
+        return changed
+
+    def _level(self, rule: Level, choose: Choose, cells: list[Cell], index: int,
+               chosen: dict[tuple[int, str], Overrides]) -> Overrides:
+        """The values of a level that is derived from another one, perhaps of another cell."""
+        wanted = {**cells[index].axes, **rule.where}
+        source = next(i for i, cell in enumerate(cells) if cell.axes == wanted)
+        of = choose.levels[rule.of or ""]
+        values = self._level(of, choose, cells, source, chosen) if of.of else chosen[source, rule.of or ""]
+        return {k: tidy(v * rule.times) if k in choose.extend else v for k, v in values.items()}
+
+    # Climbing a ladder of rates
+
+    def _climb(self, name: str, grid: Grid, ladder: Ladder, cell: Cell, seed: int, expansion: Expansion) -> None:
+        rates = sorted(ladder.values)
+        step = rates[1] / rates[0]
+        lowest, highest = rates[0] / step**ladder.limit, rates[-1] * step**ladder.limit
+        planned: set[float] = set()
+        while True:
+            for rate in rates:
+                if rate not in planned:
+                    self._plan(name, grid, cell, seed, "report", expansion, {ladder.over: rate}, **{ladder.over: rate})
+                    planned.add(rate)
+            keys = [self._run({**cell.overrides, ladder.over: rate}, seed)[0] for rate in rates]
+            if any(key not in self.store for key in keys):
+                expansion.waiting += 2 * len(ladder.margins)
+                return
+            found = [measure(self.store, key, ladder.measure) for key in keys]
+            numbers = [value.number if value else 0.0 for value in found]
+            new: set[float] = set()
+            for margin in ladder.margins:
+                good = stable_rates(rates, numbers, margin)
+                if good[-1] and rates[-1] < highest * 0.99:
+                    new.add(tidy(rates[-1] * step))
+                if ladder.extend == "both" and good[0] and rates[0] > lowest * 1.01:
+                    new.add(tidy(rates[0] / step))
+                top = max(i for i, g in enumerate(good) if g)
+                for i, (low, high) in enumerate(itertools.pairwise(rates)):
+                    edge = good[i] != good[i + 1] if ladder.extend == "both" else i == top
+                    if edge and high / low > ladder.finest * 1.001:
+                        new.add(tidy(math.sqrt(low * high)))
+            if not new - set(rates):
+                return
+            rates = sorted({*rates, *new})
+
+
+def tidy(number: float) -> float:
+    """``number`` at four significant digits, so that a rate reached on two ways is one rate."""
+    return float(f"{number:.4g}")

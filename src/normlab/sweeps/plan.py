@@ -1,0 +1,92 @@
+"""The plan of a sweep: a file with the runs to do, longest first, from which any number of workers take."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from normlab.config import MeasureConfig, RunConfig
+from normlab.data import find_image_set
+from normlab.runs.execute import is_done
+from normlab.runs.record import write_atomically
+from normlab.runs.store import Store
+from normlab.sweeps.expand import Planned
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run to do, and the evaluations wanted of it."""
+
+    run_key: str
+    config: RunConfig
+    experiment: str | None
+    role: str
+    evaluate: tuple[str, ...]
+    cost: float
+
+
+def estimated_cost(config: RunConfig) -> float:
+    """The cost of a run in arbitrary units: a fixed part a step, and the multiplications of its samples."""
+    image_set = find_image_set(config.data.name)
+    channels, height, width = image_set.shape
+    images = config.data.train_size or {"digits": 1137}.get(config.data.name, 50_000)
+    multiplications, pixels, before = 0.0, float(height * width), channels
+    for after in config.net.widths:
+        layers = (config.net.depth - 2) // 3 if config.net.name == "resnet" else config.net.depth
+        multiplications += pixels * 9 * (before * after + (layers - 1) * after * after)
+        pixels, before = pixels / 4, after
+    samples = config.training.epochs * images
+    layers = len(config.net.widths) * config.net.depth
+    return samples / config.data.batch_size * (0.4 + 0.25 * layers) + samples * multiplications * 1e-7
+
+
+def outstanding(planned: list[Planned], store: Store) -> list[Item]:
+    """What is left to do, each run once with everything that any of its plans asks for, longest first."""
+    merged: dict[str, Item] = {}
+    for plan in planned:
+        missing = tuple(name for name in plan.evaluate if store.evaluation(plan.run_key, name) is None)
+        if is_done(store, plan.run_key, plan.config) and not missing:
+            continue
+        earlier = merged.get(plan.run_key)
+        config = plan.config if earlier is None else _with_both(earlier.config, plan.config)
+        merged[plan.run_key] = Item(
+            plan.run_key, config, plan.experiment, plan.role,
+            tuple(sorted({*missing, *(earlier.evaluate if earlier else ())})), estimated_cost(config),
+        )
+    return sorted(merged.values(), key=lambda item: -item.cost)
+
+
+def _with_both(first: RunConfig, second: RunConfig) -> RunConfig:
+    a, b = first.measure, second.measure
+    both = MeasureConfig(
+        log_every=min(a.log_every, b.log_every),
+        validate_every=min(a.validate_every, b.validate_every),
+        probe_loss=a.probe_loss or b.probe_loss,
+    )
+    return first.model_copy(update={"measure": both})
+
+
+def write_plan(store: Store, items: list[Item], tracker: dict[str, Any]) -> Path:
+    """Write a plan file below the store."""
+    content = {
+        "tracker": tracker,
+        "items": [
+            {"run_key": i.run_key, "config": i.config.model_dump(mode="json", exclude_none=True), "experiment": i.experiment,
+             "role": i.role, "evaluate": i.evaluate, "cost": i.cost}
+            for i in items
+        ],
+    }
+    file = store.root / "plans" / f"{time.time_ns()}.json"
+    write_atomically(file, json.dumps(content).encode())
+    return file
+
+
+def read_plan(file: Path) -> tuple[list[Item], dict[str, Any]]:
+    """The items and the tracker's configuration of a plan file."""
+    content = json.loads(file.read_text())
+    items = [
+        Item(i["run_key"], RunConfig.parse(i["config"]), i["experiment"], i["role"], tuple(i["evaluate"]), i["cost"])
+        for i in content["items"]
+    ]
+    return items, content["tracker"]

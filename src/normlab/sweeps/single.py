@@ -1,0 +1,49 @@
+"""A single run from the command line, with its course and its end on the terminal."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from normlab.config import RunConfig
+from normlab.runs.execute import execute, is_done, scientific
+from normlab.runs.key import run_key
+from normlab.runs.store import Store
+from normlab.tracking import make_tracker
+
+SHOWN = ("test_accuracy", "test_accuracy_recalibrated", "test_accuracy_batch", "test_loss", "train_loss", "seconds")
+
+
+def train_one(composed: dict[str, Any]) -> None:
+    """Do the composed run unless the store holds it, and show its measures."""
+    console = Console(highlight=False, soft_wrap=True)
+    config = RunConfig.parse({name: composed[name] for name in RunConfig.model_fields})
+    store = Store(Path(composed["results"]) / composed["scale"]["name"]).refresh()
+    key = run_key(config)
+    if is_done(store, key, config):
+        console.print(f"run {key} is done already:")
+    else:
+        tracker = make_tracker(composed["tracker"])
+        tracker.start(key, scientific(config), None, None)
+        record = None
+
+        def listen(row: dict[str, float]) -> None:
+            console.print(
+                f"epoch {row['epoch']:6.2f}   train loss {row['train_loss']:.4f}   "
+                f"validation loss {row['validation_loss']:.4f}   validation accuracy {row['validation_accuracy']:.4f}"
+            )
+            tracker.row(row)
+
+        try:
+            record = execute(config, store, listener=listen)
+        finally:
+            tracker.finish(record)
+            tracker.close()
+        store.refresh()
+    facts = store.facts(key) or {}
+    end = f" at step {facts['diverged_step']:.0f}" if facts.get("diverged_step") else ""
+    console.print(f"{facts['status']}{end}" + (f": {facts['reason']}" if facts.get("reason") else ""))
+    for name in SHOWN:
+        if facts.get(name) is not None:
+            console.print(f"  {name:28s} {facts[name]:.4f}")
+    console.print(f"  record {key} in {store.root}")

@@ -1,0 +1,102 @@
+"""A whole sweep: expand, run what is missing, expand again with what was learnt, until nothing is left."""
+
+import itertools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from normlab.errors import NormlabError, first_line
+from normlab.runs.execute import missing_record
+from normlab.runs.record import StoreError
+from normlab.runs.store import Store
+from normlab.sweeps.expand import Expansion, Planned
+from normlab.sweeps.plan import Item, outstanding, write_plan
+from normlab.sweeps.progress import SweepProgress
+from normlab.sweeps.work import failures
+from normlab.training.timing import step_seconds
+
+MAX_CRASHES = 2  # A run in flight at this many deaths of its worker is recorded as missing.
+
+
+def sweep(
+    title: str,
+    expand: Callable[[], Expansion],
+    launch: Callable[[Path], None],
+    store: Store,
+    tracker: dict[str, Any],
+) -> Expansion:
+    """Do every run that ``expand`` names and the store lacks; ``launch`` starts workers on a plan file and waits.
+
+    Workers that die (out of memory, kill -9) cost the runs they held; the rest is planned again. Runs that fail with an
+    error are reported at the end.
+
+    Raises:
+        NormlabError: after everything else was done, if runs failed.
+        StoreError: at once, if the store cannot be written.
+    """
+    failed: dict[str, str] = {}
+    crashes: dict[str, int] = {}
+    for phase in itertools.count(1):
+        store.refresh()
+        expansion = expand()
+        items = [item for item in outstanding(expansion.planned, store) if item.run_key not in failed]
+        if not items:
+            break
+        plan = write_plan(store, items, tracker)
+        with SweepProgress(store, items, f"{title}, part {phase}", expansion.waiting):
+            _launch(launch, plan, items, store, crashes)
+        failed |= failures(plan)
+        if not failures(plan):
+            plan.unlink(missing_ok=True)
+    _time_side_by_side(expansion.planned, store)
+    store.compact()
+    if failed:
+        for run_key, message in failed.items():
+            print(f"failed: {run_key}: {message}", file=sys.stderr)
+        raise NormlabError(f"{len(failed)} runs failed (tracebacks: {store.root / 'plans'}); all others are done")
+    return expansion
+
+
+def _launch(
+    launch: Callable[[Path], None], plan: Path, items: list[Item], store: Store, crashes: dict[str, int]
+) -> None:
+    try:
+        launch(plan)
+    except (KeyboardInterrupt, StoreError):
+        raise
+    except Exception as error:  # A dead worker surfaces as an error of the launcher, each launcher with its own kind.
+        if isinstance(error.__cause__, StoreError):
+            raise error.__cause__ from None
+        in_flight = _in_flight(items, store)
+        print(f"warning: a worker died ({first_line(error)[:120]}); {len(in_flight)} runs were in flight", file=sys.stderr)
+        if not in_flight:
+            raise
+        for item in in_flight:
+            crashes[item.run_key] = crashes.get(item.run_key, 0) + 1
+            if crashes[item.run_key] >= MAX_CRASHES:
+                store.put(missing_record(item.config, "its process was killed twice", item.experiment, item.role))
+
+
+def _in_flight(items: list[Item], store: Store) -> list[Item]:
+    """Items that were claimed, are not finished, and whose claim nobody holds any more."""
+    running = store.running()
+    claimed = {file.stem for file in (store.root / "claims").glob("*.lock")}
+    return [
+        item for item in items
+        if item.run_key in claimed - running and not (store.root / "runs" / f"{item.run_key}.parquet").exists()
+    ]
+
+
+def _time_side_by_side(planned: list[Planned], store: Store) -> None:
+    """Seconds per step for the cells of each timed grid, setting and seed together, now that the sweep is over."""
+    groups: dict[tuple[Any, ...], dict[str, Planned]] = {}
+    for plan in planned:
+        if plan.timed:
+            group = (plan.grid, plan.axes["setting"], plan.axes["seed"])
+            groups.setdefault(group, {})[plan.run_key] = plan
+    for group, plans in groups.items():
+        if any(store.evaluation(key, "step_seconds") is None for key in plans):
+            print(f"timing steps side by side: {', '.join(map(str, group))}", file=sys.stderr)
+            for key, measures in zip(plans, step_seconds([p.config for p in plans.values()]), strict=True):
+                store.put_evaluation(key, "step_seconds", measures)

@@ -1,0 +1,76 @@
+"""One worker of a sweep: takes runs from the plan that nobody has done or is doing, until none is left."""
+
+import json
+import traceback
+from pathlib import Path
+
+from normlab.errors import first_line
+from normlab.runs.evaluations import evaluate_run
+from normlab.runs.execute import execute, is_done, scientific
+from normlab.runs.record import BrokenRecord, StoreError, read, write_atomically
+from normlab.runs.store import Store
+from normlab.sweeps.plan import Item, read_plan
+from normlab.tracking import make_tracker
+from normlab.tracking.tracker import Tracker
+
+
+def work(plan_file: Path) -> None:
+    """Do what is left of a plan. A run that fails is noted beside the plan, and the next one is taken.
+
+    Raises:
+        StoreError: if the store cannot be written; then nothing more can be done.
+    """
+    items, tracker_config = read_plan(plan_file)
+    store = Store(plan_file.parent.parent).refresh()
+    tracker = make_tracker(tracker_config)
+    try:
+        for item in items:
+            lock = store.claim(item.run_key)
+            if lock is None:
+                continue
+            with lock:
+                _do(item, store, tracker, plan_file)
+    finally:
+        tracker.close()
+
+
+def _do(item: Item, store: Store, tracker: Tracker, plan_file: Path) -> None:
+    finished = store.root / "runs" / f"{item.run_key}.parquet"
+    try:
+        if not _is_finished(item, store, finished):
+            tracker.start(item.run_key, scientific(item.config), item.experiment, item.role)
+            record = None
+            try:
+                record = execute(item.config, store, item.experiment, item.role, tracker.row)
+            finally:
+                tracker.finish(record)
+        for name in item.evaluate:
+            if not (store.root / "evaluations" / f"{item.run_key}-{name}.parquet").exists():
+                evaluate_run(item.config, name, store)
+    except StoreError:
+        raise
+    except Exception as error:  # One failing run, whatever its reason, must not stop the others.
+        note_failure(plan_file, item.run_key, first_line(error), traceback.format_exc())
+
+
+def _is_finished(item: Item, store: Store, file: Path) -> bool:
+    """Whether the run is there with all its measures, perhaps done by another worker since the plan was made."""
+    if file.exists():
+        try:
+            store._take_run(read(file))
+        except (BrokenRecord, FileNotFoundError):
+            return False
+    return is_done(store, item.run_key, item.config)
+
+
+def note_failure(plan_file: Path, run_key: str, message: str, details: str) -> None:
+    """Leave word of a failed run beside the plan."""
+    content = json.dumps({"run_key": run_key, "message": message, "details": details})
+    write_atomically(plan_file.with_suffix(".failed") / f"{run_key}.json", content.encode())
+
+
+def failures(plan_file: Path) -> dict[str, str]:
+    """The failed runs of a plan and their messages; the traceback lies beside the plan."""
+    files = sorted(plan_file.with_suffix(".failed").glob("*.json"))
+    notes = [json.loads(file.read_text()) for file in files]
+    return {note["run_key"]: note["message"] for note in notes}

@@ -1,0 +1,94 @@
+"""A claim as data: what is said, where, and the contrast that decides it. Registered before its runs are made."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["superiority", "equivalence", "noninferiority", "exact"]
+Unit = Literal["points", "ratio", "number"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """The same sentence in English and Japanese."""
+
+    en: str
+    ja: str
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Cells of a grid, by their values on some of its axes; a case's ``by`` gives the others.
+
+    Axes are named as in the design: ``setting``, those of ``axes``, ``level`` where the grid chooses, and the override
+    key of a ladder, along which a measure over several runs may reduce.
+    """
+
+    grid: str
+    axes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A paired effect θ, positive in the claimed direction, one value a seed.
+
+    θ = sign · [f(plus) − f(minus)] − sign · [f(less[0]) − f(less[1])], with f the measure, or its natural logarithm
+    where the claim's unit is a ratio. Without ``minus`` the number ``reference`` stands in its place.
+    """
+
+    name: Text
+    measure: str
+    plus: Arm
+    minus: Arm | None = None
+    less: tuple[Arm, Arm] | None = None
+    sign: int = 1
+    reference: float = 0.0
+    over: str | None = None
+    step: float | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind of setting: its parts must all hold. There is one verdict for each value of the axes in ``by``."""
+
+    name: Text
+    parts: tuple[Contrast, ...]
+    by: tuple[str, ...] = ("setting",)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an exact check computed: whether the statement holds, and the numbers that show it."""
+
+    holds: bool
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the articles.
+
+    Attributes:
+        id: its name in the ledger.
+        sources: places in the articles, such as "A §4.3".
+        statement: the claim in our own words.
+        method: how it was tested, in a sentence or two.
+        kind: which of the protocol's verdict rules applies.
+        unit: ``points`` (θ in fractions, shown in percentage points), ``ratio`` (θ a log-ratio, shown as a factor), or
+            ``number``.
+        delta: the smallest effect that would matter, in θ's unit, or the name of a constant of the settings.
+        cases: the settings and their contrasts.
+        check: for an exact claim, the computation.
+        checked: where a verdict surprises, what was looked at for a flaw of the experiment.
+    """
+
+    id: str
+    sources: tuple[str, ...]
+    statement: Text
+    method: Text
+    kind: Kind
+    unit: Unit = "points"
+    delta: float | str = "delta"
+    cases: tuple[Case, ...] = ()
+    check: Callable[[], Finding] | None = None
+    checked: Text | None = None
