@@ -1,0 +1,51 @@
+"""What is asked: one file a question, with its claims, their contrasts and the question's figure."""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from normlab.errors import NormlabError
+from normlab.sweeps.design import Design, load_design
+from normlab.verdicts.claim import Claim
+
+NAMES = ("convergence", "placement")
+LOCK = Path(__file__).parent / "claims.lock"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question: the design of its runs, its claims, and the module that draws its figure."""
+
+    name: str
+    design: Design
+    claims: tuple[Claim, ...]
+    module: ModuleType
+
+
+def load_experiment(name: str) -> Experiment:
+    """The experiment called ``name``.
+
+    Raises:
+        NormlabError: if there is none.
+    """
+    design = load_design(name)
+    module = importlib.import_module(f"experiments.{name}")
+    return Experiment(name, design, module.CLAIMS, module)
+
+
+def all_experiments() -> list[Experiment]:
+    """All experiments, in the report's order."""
+    return [load_experiment(name) for name in NAMES]
+
+
+def find_claim(claim_id: str) -> tuple[Experiment, Claim]:
+    """A claim and its experiment.
+
+    Raises:
+        NormlabError: if there is no such claim.
+    """
+    found = {claim.id: (experiment, claim) for experiment in all_experiments() for claim in experiment.claims}
+    if claim_id not in found:
+        raise NormlabError(f"unknown claim {claim_id!r}; there are {', '.join(sorted(found))}")
+    return found[claim_id]

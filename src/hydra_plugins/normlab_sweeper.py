@@ -60,6 +60,7 @@ class NormlabSweeper(Sweeper):
         )
         overrides = OverridesParser.create().parse_overrides(arguments)
         store = Store(Path(config["results"]) / config["scale"]["name"])
+        _register(config, store)
         title = config["experiment"]["name"] if config["experiment"] else "sweep"
         expand = _expander(config, overrides, store)
         passed_on = [a for a, o in zip(arguments, overrides, strict=True) if o.key_or_group in PASSED_ON]
@@ -79,6 +80,20 @@ class NormlabSweeper(Sweeper):
         assert self.config is not None
         wanted = OmegaConf.select(self.config, "hydra.launcher.n_jobs") or 1
         return int(wanted) if wanted > 0 else os.cpu_count() or 1
+
+
+def _register(config: Any, store: Any) -> None:
+    """Note the hashes of an experiment's claims before their first runs."""
+    if not config["experiment"]:
+        return
+    from experiments import NAMES, load_experiment
+    from normlab.verdicts.registry import make_lock, register
+
+    if config["experiment"]["name"] in NAMES:
+        experiment = load_experiment(config["experiment"]["name"])
+        lock = make_lock([(experiment.design, experiment.claims)])
+        register(store.root, {claim: scales[config["scale"]["name"]] for claim, scales in lock.items()
+                              if config["scale"]["name"] in scales})
 
 
 def _expander(config: Any, overrides: Sequence[Override], store: Any) -> Any:

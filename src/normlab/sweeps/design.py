@@ -104,7 +104,8 @@ class Grid(Strict):
     """A set of cells: the product of its axes, in every setting of the scale.
 
     An axis is a list of values for the override of its name, or a mapping from names to bundles of overrides (zipped
-    axes). ``tune: true`` runs every cell on the tuning seeds too. ``timed`` measures seconds per step side by side for
+    axes). ``tune: true`` runs every cell on the tuning seeds too. ``measure`` and ``evaluate`` are what is measured of
+    reported runs in addition; ``timed`` measures seconds per step side by side for
     the cells of each setting and seed. ``at`` replaces fields at a scale; a grid whose ``settings`` there are empty is
     not part of that scale.
     """
@@ -115,6 +116,7 @@ class Grid(Strict):
     choose: Choose | None = None
     ladder: Ladder | None = None
     tune: bool = False
+    measure: Overrides = {}
     evaluate: list[str] = []
     timed: bool = False
     skip: list[Skip] = []

@@ -107,8 +107,9 @@ class Expander:
 
     def _plan(self, name: str, grid: Grid, cell: Cell, seed: int, role: str, expansion: Expansion,
               values: Overrides | None = None, **axes: Any) -> str:
-        key, config = self._run({**cell.overrides, **(values or {})}, seed)
         reported = role == "report"
+        measured = {f"measure.{k}": v for k, v in grid.measure.items()} if reported else {}
+        key, config = self._run({**cell.overrides, **(values or {}), **measured}, seed)
         expansion.planned.append(Planned(
             key, config, self.design.name, role, name, {**cell.axes, **axes, "seed": seed},
             tuple(grid.evaluate) if reported else (), grid.timed and reported,

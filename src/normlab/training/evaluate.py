@@ -8,7 +8,7 @@ from normlab.data.batches import FIXED, Split, Splits
 from normlab.seeds import generator
 from normlab.training.statistics import RunningStatistics, batch_norms, batch_statistics, recalibrate
 
-EVALUATION_BATCH = 500
+EVALUATION_BATCH = 100
 CALIBRATION_IMAGES = 2000
 
 

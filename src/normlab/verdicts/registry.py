@@ -1,0 +1,84 @@
+"""Registration: a claim is fixed by a hash before its runs, and the report says where that was not so."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from normlab.runs.record import write_atomically
+from normlab.sweeps.design import Design
+from normlab.verdicts.claim import Claim
+
+
+def grids_of(claim: Claim) -> list[str]:
+    """The names of the grids whose runs the claim needs."""
+    arms = [
+        arm
+        for case in claim.cases
+        for part in case.parts
+        for arm in (part.plus, part.minus, *(part.less or ()))
+        if arm is not None
+    ]
+    return list(dict.fromkeys(arm.grid for arm in arms))
+
+
+def claim_hash(claim: Claim, design: Design, scale: str) -> str:
+    """A hash of what decides the claim at a scale: its contrasts, δ and kind, its grids, settings and seeds.
+
+    Wording and the line "checked" may change without changing it.
+    """
+    content: dict[str, Any] = {
+        "id": claim.id,
+        "kind": claim.kind,
+        "unit": claim.unit,
+        "delta": claim.delta,
+        "check": claim.check.__name__ if claim.check else None,
+        "cases": [_without_words(dataclasses.asdict(case)) for case in claim.cases],
+        "grids": {name: design.grids[name].at_scale(scale).model_dump(mode="json") for name in grids_of(claim)},
+        "scale": design.at(scale).model_dump(mode="json"),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()[:16]
+
+
+def _without_words(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_words(v) for k, v in value.items() if k != "name"}
+    if isinstance(value, list | tuple):
+        return [_without_words(v) for v in value]
+    return value
+
+
+Lock = dict[str, dict[str, str]]  # claim → scale → hash
+
+
+def make_lock(experiments: list[tuple[Design, tuple[Claim, ...]]]) -> Lock:
+    """The hashes of all claims at all scales as they are now."""
+    return {
+        claim.id: {scale: claim_hash(claim, design, scale) for scale in design.scales}
+        for design, claims in experiments
+        for claim in claims
+    }
+
+
+def read_lock(file: Path) -> Lock:
+    """A lock file's content; empty if it is not there."""
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def write_lock(file: Path, lock: Lock) -> None:
+    write_atomically(file, (json.dumps(lock, indent=1, sort_keys=True) + "\n").encode())
+
+
+def register(store: Path, hashes: dict[str, str]) -> None:
+    """Note in a store the hash that each claim has when its first runs are about to be made; later ones change nothing."""
+    file = store / "registered.json"
+    earlier = json.loads(file.read_text()) if file.exists() else {}
+    if new := {claim: value for claim, value in hashes.items() if claim not in earlier}:
+        write_atomically(file, (json.dumps(earlier | new, indent=1, sort_keys=True) + "\n").encode())
+
+
+def registered(store: Path) -> dict[str, str]:
+    """The hashes noted by :func:`register`."""
+    file = store / "registered.json"
+    return json.loads(file.read_text()) if file.exists() else {}
