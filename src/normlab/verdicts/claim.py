@@ -32,8 +32,10 @@ class Arm:
 class Contrast:
     """A paired effect θ, positive in the claimed direction, one value a seed.
 
-    θ = sign · [f(plus) − f(minus)] − sign · [f(less[0]) − f(less[1])], with f the measure, or its natural logarithm
-    where the claim's unit is a ratio. Without ``minus`` the number ``reference`` stands in its place.
+    θ = [f(plus) − f(minus)] − [f(less[0]) − f(less[1])], with f the measure, or its natural logarithm where ``log``.
+    Without ``minus`` the number ``reference`` stands in its place. ``over`` names the axis along which the measure
+    reduces several runs of a seed to one number. ``step`` is the measure's resolution in θ's unit, where it is coarse.
+    ``unit`` and ``delta`` replace the claim's for this part. The first arm named is the claimed larger one.
     """
 
     name: Text
@@ -41,10 +43,12 @@ class Contrast:
     plus: Arm
     minus: Arm | None = None
     less: tuple[Arm, Arm] | None = None
-    sign: int = 1
     reference: float = 0.0
+    log: bool = False
     over: str | None = None
     step: float | None = None
+    unit: Unit | None = None
+    delta: float | str | None = None
 
 
 @dataclass(frozen=True)

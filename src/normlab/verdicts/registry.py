@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +35,22 @@ def claim_hash(claim: Claim, design: Design, scale: str) -> str:
         "unit": claim.unit,
         "delta": claim.delta,
         "check": claim.check.__name__ if claim.check else None,
-        "cases": [_without_words(dataclasses.asdict(case)) for case in claim.cases],
+        "cases": [_substance(case) for case in claim.cases],
         "grids": {name: design.grids[name].at_scale(scale).model_dump(mode="json") for name in grids_of(claim)},
         "scale": design.at(scale).model_dump(mode="json"),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()[:16]
 
 
-def _without_words(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_words(v) for k, v in value.items() if k != "name"}
+def _substance(value: Any) -> Any:
+    """A claim's parts as plain data, without wording and without fields at their defaults."""
+    if dataclasses.is_dataclass(value):
+        fields = [f for f in dataclasses.fields(value) if f.name != "name"]
+        return {f.name: _substance(v) for f in fields if (v := getattr(value, f.name)) != f.default}
+    if isinstance(value, Mapping):
+        return {str(k): _substance(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_words(v) for v in value]
+        return [_substance(v) for v in value]
     return value
 
 

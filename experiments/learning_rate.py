@@ -1,0 +1,176 @@
+"""Which learning rates work? Five claims on how batch norm changes the choice of the rate."""
+
+import math
+
+from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
+from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
+
+QUARTER_DECADE = 0.25  # The ladders' resolution, in decades.
+
+
+def adaptive_parts(norm: str) -> tuple[Contrast, ...]:
+    return tuple(
+        Contrast(
+            Text(f"{title} − SGD", f"{title} − SGD"),
+            "rate_width@0.02",
+            Arm(f"{optimizer}_rates", {"norm": norm}),
+            Arm("sgd_rates", {"norm": norm}),
+            over="optimizer.lr",
+            step=QUARTER_DECADE,
+        )
+        for optimizer, title in (("adam", "Adam"), ("rmsprop", "RMSprop"))
+    )
+
+
+CLAIMS = (
+    Claim(
+        id="higher-stable-lr",
+        sources=("A §3.2", "A §4.3", "A §5.4", "B benefits 1", "B practice 6"),
+        statement=Text(
+            "Batch norm allows much higher learning rates.",
+            "バッチ正規化を使うと、ずっと高い学習率で学習できる。",
+        ),
+        method=Text(
+            "The largest rate that trains to within 5 points of the arm's own best validation accuracy, found for every seed on a "
+            "ladder of rates: batch over none. Much higher means at least three times.",
+            "各腕の最良の検証正解率から5ポイント以内に達する最大の学習率を、シードごとに段階的に探し、batch ÷ none を求める。"
+            "三倍以上を「ずっと高い」とする。",
+        ),
+        kind="superiority",
+        unit="ratio",
+        delta=math.log(3),
+        cases=(
+            Case(
+                ON_EACH_DATA_SET,
+                (
+                    Contrast(
+                        Text("largest stable rate, batch over none", "安定な最大学習率 batch ÷ none"),
+                        "largest_stable_rate@0.05",
+                        Arm("sgd_rates", {"norm": "batch"}),
+                        Arm("sgd_rates", {"norm": "none"}),
+                        over="optimizer.lr",
+                        step=QUARTER_DECADE * math.log(10),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        id="faster-by-higher-lr",
+        sources=("A §3.2", "A §4.3", "B benefits 1"),
+        statement=Text(
+            "It is the higher rate that makes training with batch norm faster.",
+            "バッチ正規化で許される高い学習率が、学習を速くする。",
+        ),
+        method=Text(
+            "Epochs until validation accuracy first reaches the target (looked at every tenth of an epoch): batch norm at the rate "
+            "that is fastest for none over batch norm at its own fastest rate.",
+            "検証正解率が目標に達するまでのエポック数(0.1エポック刻み)。none に最速の率での batch ÷ 自身に最速の率での batch。",
+        ),
+        kind="superiority",
+        unit="ratio",
+        delta=RATIO_10_PERCENT,
+        cases=(
+            Case(
+                ON_EACH_DATA_SET,
+                (
+                    Contrast(
+                        Text("epochs at none's rate over epochs at its own", "none の率でのエポック数 ÷ 自身の率でのエポック数"),
+                        "epochs_to@{target}",
+                        Arm("fastest", {"norm": "batch", "level": "none's fastest"}),
+                        Arm("fastest", {"norm": "batch", "level": "fastest"}),
+                        log=True,
+                        step=0.1,
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        id="bad-lr-still-fails",
+        sources=("A §5.4", "B practice 6"),
+        statement=Text(
+            "With a badly chosen rate, nets with batch norm train badly too.",
+            "学習率の選択を誤れば、バッチ正規化を使っても学習はうまくいかない。",
+        ),
+        method=Text(
+            "Test accuracy of batch norm at its best rate minus at ten times that rate, and minus at a hundredth of it; each must "
+            "lose at least 5 points.",
+            "最適な学習率での batch のテスト正解率と、その10倍・100分の1での正解率の差。どちらも5ポイント以上下がること。",
+        ),
+        kind="superiority",
+        delta=0.05,
+        cases=(
+            Case(
+                ON_EACH_DATA_SET,
+                tuple(
+                    Contrast(
+                        Text(f"best − {level}", f"最適 − {level}"),
+                        "test_accuracy",
+                        Arm("mistuned", {"norm": "batch", "level": "best"}),
+                        Arm("mistuned", {"norm": "batch", "level": level}),
+                    )
+                    for level in ("×10", "÷100")
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        id="adaptive-optimizer",
+        sources=("A §5.4",),
+        statement=Text(
+            "Adam and RMSprop make the choice of the rate easier.",
+            "Adam や RMSprop を使うと、学習率の選択が楽になる。",
+        ),
+        method=Text(
+            "The width, in decades, of the range of rates within 2 points of the best validation accuracy, found for every seed "
+            "on a ladder of rates: Adam minus SGD and RMSprop minus SGD; both must be wider.",
+            "最良の検証正解率から2ポイント以内に入る学習率の幅(桁数)をシードごとに求め、Adam − SGD と RMSprop − SGD を比較。"
+            "両方とも広いこと。",
+        ),
+        kind="superiority",
+        unit="number",
+        delta=QUARTER_DECADE,
+        cases=(
+            Case(Text("with batch norm", "バッチ正規化あり"), adaptive_parts("batch")),
+            Case(Text("without norm", "正規化なし"), adaptive_parts("none")),
+        ),
+    ),
+    Claim(
+        id="high-lr-better-optimum",
+        sources=("A §4.3",),
+        statement=Text(
+            "With batch norm, high rates lead to better optima than low ones.",
+            "バッチ正規化の下では、高い学習率の方が良い最適解に至る。",
+        ),
+        method=Text(
+            "Batch norm at the highest good rate (within 2 points of the best on tuning seeds) against a thirtieth of it, trained "
+            "until both are flat: lowest training loss reached (as a factor) and test accuracy; both must be better.",
+            "良好な最大の学習率(調整用シードで最良から2ポイント以内)とその30分の1で、平坦になるまで学習し、"
+            "到達した最小の訓練損失とテスト正解率を比較。両方とも優れること。",
+        ),
+        kind="superiority",
+        cases=(
+            Case(
+                ON_EACH_DATA_SET,
+                (
+                    Contrast(
+                        Text("test accuracy, high − low rate", "テスト正解率 高 − 低"),
+                        "test_accuracy",
+                        Arm("long", {"norm": "batch", "level": "high"}),
+                        Arm("long", {"norm": "batch", "level": "low"}),
+                    ),
+                    Contrast(
+                        Text("lowest training loss, low − high rate", "最小の訓練損失 低 − 高"),
+                        "lowest_train_loss",
+                        Arm("long", {"norm": "batch", "level": "low"}),
+                        Arm("long", {"norm": "batch", "level": "high"}),
+                        log=True,
+                        unit="ratio",
+                        delta=RATIO_10_PERCENT,
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
