@@ -9,7 +9,7 @@ from normlab.errors import NormlabError
 from normlab.sweeps.design import Design, load_design
 from normlab.verdicts.claim import Claim
 
-NAMES = ("convergence", "learning_rate", "placement")
+NAMES = ("convergence", "learning_rate", "batch_size", "placement", "momentum")
 LOCK = Path(__file__).parent / "claims.lock"
 
 

@@ -6,7 +6,7 @@
 - ``seconds_to@0.9``: those steps times the run's measured seconds per step
 - ``lowest_train_loss``: the lowest logged training loss
 - ``roughness@0.5,1.5``: step-to-step change of the probe loss while it lies in that band
-- ``gap_decay_0.99``: |accuracy with batch statistics − accuracy with that running average|
+- ``test_gap_decay_0.99``: |accuracy with batch statistics − accuracy with that running average|
 - ``<evaluation>.<measure>``: of an evaluation of the run
 - over several runs of one seed that differ in the rate: ``largest_stable_rate@0.05``, ``rate_width@0.02``
 """
@@ -50,8 +50,9 @@ def measure(store: Store, run_key: str, name: str) -> Value | None:
         return Value(facts["chance"])
     if base in HISTORY_MEASURES and (argument or base not in facts):
         return _value(HISTORY_MEASURES[base](store.history(run_key), *map(float, filter(None, argument.split(",")))))
-    if base.startswith("gap_decay_"):
-        batch, running = facts.get("test_accuracy_batch"), facts.get(f"test_accuracy_{base.removeprefix('gap_')}")
+    if "_gap_" in base:
+        part, _, decay = base.partition("_gap_")
+        batch, running = facts.get(f"{part}_accuracy_batch"), facts.get(f"{part}_accuracy_{decay}")
         return None if diverged or batch is None or running is None else Value(abs(batch - running))
     if "." in base and not base.startswith(("test_", "validation_", "train_", "jitter_", "lag_")):
         evaluation, _, what = base.partition(".")

@@ -1,6 +1,7 @@
 """One worker of a sweep: takes runs from the plan that nobody has done or is doing, until none is left."""
 
 import json
+import os
 import traceback
 from pathlib import Path
 
@@ -20,11 +21,14 @@ def work(plan_file: Path) -> None:
     Raises:
         StoreError: if the store cannot be written; then nothing more can be done.
     """
+    parent = os.getppid()
     items, tracker_config = read_plan(plan_file)
     store = Store(plan_file.parent.parent).refresh()
     tracker = make_tracker(tracker_config)
     try:
         for item in items:
+            if os.getppid() != parent:
+                return  # The sweeper was killed; another one may be at work already.
             lock = store.claim(item.run_key)
             if lock is None:
                 continue

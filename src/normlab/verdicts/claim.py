@@ -17,15 +17,32 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Pick:
+    """One of several readings of the same run, chosen on tuning seeds.
+
+    ``measure`` has places for ``{part}`` (validation where it is chosen, test where it is reported) and ``{value}``.
+    """
+
+    measure: str
+    values: tuple[float, ...]
+    take: Literal["best", "worst"] = "best"
+
+    def named(self, part: str, value: float) -> str:
+        """The name of one reading."""
+        return self.measure.format(part=part, value=f"{value:g}")
+
+
+@dataclass(frozen=True)
 class Arm:
     """Cells of a grid, by their values on some of its axes; a case's ``by`` gives the others.
 
     Axes are named as in the design: ``setting``, those of ``axes``, ``level`` where the grid chooses, and the override
-    key of a ladder, along which a measure over several runs may reduce.
+    key of a ladder, along which a measure over several runs may reduce. ``measure`` replaces the contrast's for this arm.
     """
 
     grid: str
     axes: Mapping[str, Any] = field(default_factory=dict)
+    measure: str | Pick | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,268 @@
+"""What does the size of the batch do? Nine claims on small batches, their harm, its causes and its remedies."""
+
+from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
+from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
+
+GHOST = Text("statistics batch, optimizer's batch fixed", "統計バッチのみ変更")
+GHOST_RECALIBRATED = Text("statistics batch, recalibrated statistics", "統計バッチのみ変更・再較正した統計量")
+TRUE = Text("true batch, rates tuned", "実バッチを変更・学習率調整あり")
+
+
+def ghost(size: int) -> Arm:
+    return Arm("ghost", {"norm.statistics_batch": size, "level": "best"})
+
+
+def true(norm: str, size: int, grid: str = "true_batch") -> Arm:
+    return Arm(grid, {"norm": norm, "data.batch_size": size, "level": "best"})
+
+
+def augmented(arm: str) -> Arm:
+    return Arm("augmented", {"arm": arm, "level": "best"})
+
+
+def ghost_parts(measure: str) -> tuple[Contrast, ...]:
+    return tuple(Contrast(Text(f"64 − {size}", f"64 − {size}"), measure, ghost(64), ghost(size)) for size in (2, 4, 8))
+
+
+ONE_GHOST_GAP = (ghost(64), ghost(2))
+
+CLAIMS = (
+    Claim(
+        id="small-batch-hurts",
+        sources=("A §3.5", "A §5.1", "B challenges 1"),
+        statement=Text(
+            "Batch norm works poorly with small batches.",
+            "小さなバッチでは、バッチ正規化はうまく働かない。",
+        ),
+        method=Text(
+            "Test accuracy with statistics over 64 samples minus over 2, 4 and 8, the optimizer's batch staying 64, with running and "
+            "with recalibrated statistics; and with true batches of those sizes, less the change of a net without norm.",
+            "最適化のバッチは64のまま、統計量を64サンプルと2・4・8サンプルで取ったときのテスト正解率の差(実行時統計と再較正統計)。"
+            "さらに実バッチを変え、正規化なしのネットの変化を差し引いた差。",
+        ),
+        kind="superiority",
+        cases=(
+            Case(GHOST, ghost_parts("test_accuracy")),
+            Case(GHOST_RECALIBRATED, ghost_parts("test_accuracy_recalibrated")),
+            Case(
+                TRUE,
+                tuple(
+                    Contrast(
+                        Text(f"64 − {size}, less none's", f"64 − {size}(none の変化を除く)"),
+                        "test_accuracy",
+                        true("batch", 64),
+                        true("batch", size),
+                        less=(true("none", 64), true("none", size)),
+                    )
+                    for size in (2, 4, 8)
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        id="others-batch-free",
+        sources=("B table",),
+        statement=Text(
+            "Layer, group and instance norm do not depend on the size of the batch.",
+            "レイヤー・グループ・インスタンス正規化は、バッチサイズに依存しない。",
+        ),
+        method=Text(
+            "Change of test accuracy from true batch 2 to 64, less the change of a net without norm, for each of the three: "
+            "equivalent to zero.",
+            "実バッチを2から64にしたときのテスト正解率の変化から、正規化なしのネットの変化を引いた値。三手法とも零と同等であること。",
+        ),
+        kind="equivalence",
+        cases=(
+            Case(
+                ON_EACH_DATA_SET,
+                tuple(
+                    Contrast(
+                        Text(norm, norm),
+                        "test_accuracy",
+                        true(norm, 64, "independent"),
+                        true(norm, 2, "independent"),
+                        less=(true("none", 64, "independent"), true("none", 2, "independent")),
+                    )
+                    for norm in ("layer", "group", "instance")
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        id="sixteen-is-enough",
+        sources=("B practice 4",),
+        statement=Text("A batch of 16 or more is enough.", "バッチサイズは16以上あれば足りる。"),
+        method=Text(
+            "Test accuracy with statistics over 16 samples minus over 64, the optimizer's batch staying 64: not inferior.",
+            "最適化のバッチは64のまま、統計量を16サンプルと64サンプルで取ったときのテスト正解率の差。劣らないこと。",
+        ),
+        kind="noninferiority",
+        cases=(
+            Case(GHOST, (Contrast(Text("16 − 64", "16 − 64"), "test_accuracy", ghost(16), ghost(64)),)),
+        ),
+    ),
+    Claim(
+        id="bigger-batch-remedy",
+        sources=("A §5.1",),
+        statement=Text("The remedy for small batches is a bigger batch.", "小さなバッチの対策は、バッチを大きくすることである。"),
+        method=Text(
+            "Test accuracy with statistics over 64 samples minus over 2; and minus 32 batches of 2 whose gradients are accumulated, "
+            "which enlarges the optimizer's batch but not the statistics'. Both must be positive.",
+            "統計量を64サンプルで取った場合と2サンプルの場合の差、および2サンプル×32回の勾配累積(統計量のバッチは大きくならない)"
+            "との差。両方とも正であること。",
+        ),
+        kind="superiority",
+        cases=(
+            Case(
+                GHOST,
+                (
+                    Contrast(Text("64 − 2", "64 − 2"), "test_accuracy", ghost(64), ghost(2)),
+                    Contrast(
+                        Text("64 − 32 accumulated batches of 2", "64 − 2×32の勾配累積"),
+                        "test_accuracy",
+                        ghost(64),
+                        Arm("accumulated", {"level": "best"}),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        id="augmentation-remedy",
+        sources=("A §5.1",),
+        statement=Text(
+            "Augmentation makes the batch effectively larger and so helps where it is small.",
+            "データ拡張は実質的なバッチサイズを増やし、小さなバッチの問題を和らげる。",
+        ),
+        method=Text(
+            "The gap in test accuracy between statistics over 64 and over 2 images without augmentation, less the gap with random "
+            "shifts; and less the gap with four shifted copies of each image inside the statistics' batch. Both must shrink it.",
+            "統計量が64枚と2枚の場合のテスト正解率の差から、拡張(ランダムな平行移動)ありでの差を引く。"
+            "また、各画像の拡張コピー4枚を統計バッチに入れた場合の差を引く。両方とも差が縮むこと。",
+        ),
+        kind="superiority",
+        cases=(
+            Case(
+                ON_EACH_DATA_SET,
+                (
+                    Contrast(
+                        Text("gap closed by augmentation", "拡張で縮んだ差"),
+                        "test_accuracy",
+                        *ONE_GHOST_GAP,
+                        less=(augmented("64 images"), augmented("2 images")),
+                    ),
+                    Contrast(
+                        Text("gap closed by four copies", "コピー4枚で縮んだ差"),
+                        "test_accuracy",
+                        *ONE_GHOST_GAP,
+                        less=(augmented("16 images × 4 copies"), augmented("2 images × 4 copies")),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        id="statistics-noise",
+        sources=("A §5.1", "B challenges 1"),
+        statement=Text(
+            "Small batches give unreliable statistics: their error falls with the square root of the batch size.",
+            "小さなバッチの統計量は不確かで、その誤差はバッチサイズの平方根に反比例する。",
+        ),
+        method=Text(
+            "At trained weights, the standard error of the batch's mean and of its variance over batches of 2 to 64 images; the "
+            "exponent of the batch size in a power law, for both equivalent to −0.5 within ±0.1.",
+            "学習済みの重みで、2〜64枚のバッチについて平均と分散の標準誤差を測り、べき則の指数が両方とも −0.5±0.1 に入るか。",
+        ),
+        kind="equivalence",
+        unit="number",
+        delta=0.1,
+        cases=(
+            Case(
+                ON_EACH_DATA_SET,
+                tuple(
+                    Contrast(name, f"statistics_noise.{what}_slope", Arm("weights"), reference=-0.5)
+                    for what, name in (
+                        ("mean", Text("exponent for the mean, plus 0.5", "平均の指数 + 0.5")),
+                        ("variance", Text("exponent for the variance, plus 0.5", "分散の指数 + 0.5")),
+                    )
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        id="gradient-noise",
+        sources=("B challenges 7",),
+        statement=Text(
+            "The randomness of batch statistics adds noise to gradients.",
+            "バッチ統計量のランダム性は、勾配にノイズを加える。",
+        ),
+        method=Text(
+            "At trained weights, the variance of the gradient over random batches of 4, 16 and 64 images with live statistics over "
+            "that with frozen statistics.",
+            "学習済みの重みで、4・16・64枚のランダムなバッチにわたる勾配の分散。バッチ統計量を使う場合 ÷ 固定した場合。",
+        ),
+        kind="superiority",
+        unit="ratio",
+        delta=RATIO_10_PERCENT,
+        cases=tuple(
+            Case(
+                Text(f"batches of {size}", f"バッチ {size}"),
+                (
+                    Contrast(
+                        Text("gradient variance, live over frozen", "勾配の分散 バッチ統計 ÷ 固定統計"),
+                        f"gradient_noise.log_ratio_{size}",
+                        Arm("weights"),
+                    ),
+                ),
+            )
+            for size in (4, 16, 64)
+        ),
+    ),
+    Claim(
+        id="noise-hinders-convergence",
+        sources=("B challenges 7",),
+        statement=Text(
+            "The noise of batch statistics can hinder convergence.",
+            "バッチ統計量のノイズは、収束を妨げることがある。",
+        ),
+        method=Text(
+            "Training loss at the end, after equal steps, measured with recalibrated statistics: trained with statistics over 4 "
+            "samples over trained with statistics over 64, the optimizer's batch staying 64.",
+            "同じステップ数の学習後の訓練損失(再較正した統計量で測定)。統計量が4サンプルの場合 ÷ 64サンプルの場合。",
+        ),
+        kind="superiority",
+        unit="ratio",
+        delta=RATIO_10_PERCENT,
+        cases=(
+            Case(
+                GHOST,
+                (
+                    Contrast(
+                        Text("training loss, 4 over 64", "訓練損失 4 ÷ 64"),
+                        "train_loss_recalibrated",
+                        ghost(4),
+                        ghost(64),
+                        log=True,
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        id="sync-remedy",
+        sources=("B advanced 1",),
+        statement=Text(
+            "Synchronizing statistics between workers with few samples each keeps training as good as with large batches.",
+            "少数サンプルの各ワーカー間で統計量を同期すれば、大きなバッチと同様に学習できる。",
+        ),
+        method=Text(
+            "Test accuracy with statistics over 16 samples (four synchronized workers of 4) minus over 4 (the same workers "
+            "unsynchronized), the optimizer's batch staying 64.",
+            "統計量が16サンプル(4枚×4ワーカーを同期)の場合と4サンプル(同期なし)の場合のテスト正解率の差。最適化のバッチは64。",
+        ),
+        kind="superiority",
+        cases=(
+            Case(GHOST, (Contrast(Text("16 − 4", "16 − 4"), "test_accuracy", ghost(16), ghost(4)),)),
+        ),
+    ),
+)
