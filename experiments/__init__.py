@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from matplotlib.figure import Figure
+
 from normlab.errors import NormlabError
+from normlab.report.inputs import Results
 from normlab.sweeps.design import Design, load_design
 from normlab.verdicts.claim import Claim
 
@@ -21,6 +24,11 @@ class Experiment:
     design: Design
     claims: tuple[Claim, ...]
     module: ModuleType
+
+    def draw(self, results: Results) -> Figure | None:
+        """The experiment's figure."""
+        figure: Figure | None = self.module.figure(results)
+        return figure
 
 
 def load_experiment(name: str) -> Experiment:

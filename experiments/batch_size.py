@@ -1,6 +1,13 @@
 """What does the size of the batch do? Nine claims on small batches, their harm, its causes and its remedies."""
 
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
+from normlab.report.inputs import Results
+from normlab.report.style import COLOURS, DATA_TITLES, draw_line, method_title
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 GHOST = Text("statistics batch, optimizer's batch fixed", "統計バッチのみ変更")
@@ -266,3 +273,40 @@ CLAIMS = (
         ),
     ),
 )
+
+
+def figure(results: Results) -> Figure | None:
+    """Test accuracy over the statistics batch (two kinds of statistics) and over the true batch (all norms)."""
+    plot, axes = plt.subplots(
+        len(results.settings), 2, figsize=(10, 3.5 * len(results.settings)), squeeze=False, layout="constrained"
+    )
+    kinds = {"test_accuracy": ("running statistics", "-"), "test_accuracy_recalibrated": ("recalibrated statistics", "--")}
+    for (left, right), setting in zip(axes, results.settings, strict=True):
+        for measure, (label, line) in kinds.items():
+            rows = results.select("ghost", setting=setting, level="best")
+            draw_sizes(left, results, rows, "norm.statistics_batch", measure, label, COLOURS["batch"], line)
+        for norm, colour in COLOURS.items():
+            rows = results.select("true_batch", setting=setting, norm=norm, level="best")
+            if rows.empty:
+                rows = results.select("independent", setting=setting, norm=norm, level="best")
+            draw_sizes(right, results, rows, "data.batch_size", "test_accuracy", method_title(norm), colour, "-")
+        left.set_title(f"{DATA_TITLES[setting]}: batch norm, optimizer's batch 64")
+        left.set_xlabel("samples that share statistics")
+        right.set_title(f"{DATA_TITLES[setting]}: true batch, rates tuned")
+        right.set_xlabel("batch size")
+        for ax in (left, right):
+            ax.set_ylabel("test accuracy, %")
+            ax.set_xscale("log", base=2)
+            ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            ax.legend(fontsize=8)
+    return plot
+
+
+def draw_sizes(
+    ax: Axes, results: Results, rows: pd.DataFrame, axis: str, measure: str, label: str, colour: str, line: str
+) -> None:
+    """A line over the sizes on ``axis``."""
+    if len(rows):
+        sizes = sorted(rows[axis].unique())
+        groups = [[100 * v for v in results.values(rows[rows[axis] == size], measure)] for size in sizes]
+        draw_line(ax, sizes, groups, label=label, colour=colour, linestyle=line)

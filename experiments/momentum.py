@@ -1,7 +1,12 @@
 """How should running statistics follow the batches? Nine claims on the decay of running averages and on ε."""
 
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.norms.statements import constant_features
+from normlab.report.inputs import Results
+from normlab.report.style import COLOURS, DATA_TITLES, draw_line
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Pick, Text
 
 DECAYS = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
@@ -265,3 +270,29 @@ CLAIMS = (
         ),
     ),
 )
+
+
+def figure(results: Results) -> Figure | None:
+    """Test accuracy over the decay, for short and long training, and over ε."""
+    plot, axes = plt.subplots(
+        len(results.settings), 2, figsize=(10, 3.4 * len(results.settings)), squeeze=False, layout="constrained"
+    )
+    lines = {("decays", "length", "short"): ("short training", "-"), ("decays", "length", "long"): ("long training", "--"),
+             ("shifted", "change", "recent"): ("inputs changed in the last 10 %", ":")}
+    for (left, right), setting in zip(axes, results.settings, strict=True):
+        for (grid, axis, value), (label, line) in lines.items():
+            rows = results.select(grid, setting=setting, **{axis: value})
+            groups = [[100 * v for v in results.values(rows, f"test_accuracy_decay_{decay:g}")] for decay in DECAYS]
+            if all(groups):
+                draw_line(left, range(len(DECAYS)), groups, label=label, colour=COLOURS["batch"], linestyle=line)
+        left.set_xticks(range(len(DECAYS)), [f"{decay:g}" for decay in DECAYS])
+        left.set(title=f"{DATA_TITLES[setting]}: decay of the running averages", xlabel="decay (PyTorch's momentum is 1 − decay)",
+                 ylabel="test accuracy, %")
+        left.legend(fontsize=8)
+        rows = results.select("epsilons", setting=setting, level="best")
+        if len(rows):
+            values = sorted(rows["norm.eps"].unique())
+            groups = [[100 * v for v in results.values(rows[rows["norm.eps"] == value], "test_accuracy")] for value in values]
+            draw_line(right, values, groups, label="batch norm", colour=COLOURS["batch"])
+        right.set(title=f"{DATA_TITLES[setting]}: ε", xlabel="ε", xscale="log", ylabel="test accuracy, %")
+    return plot

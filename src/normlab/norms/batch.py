@@ -25,7 +25,7 @@ class BatchNorm(_BatchNorm):
     Papers: Ioffe & Szegedy 2015 (batch normalization); Hoffer, Hubara & Soudry 2017 (ghost batches).
 
     Raises:
-        NormlabError: while training, if a channel has a single value, or ``statistics_batch`` does not divide N.
+        NormlabError: for ε ≤ 0; while training, if a channel has a single value or ``statistics_batch`` does not divide N.
     """
 
     def __init__(
@@ -36,6 +36,8 @@ class BatchNorm(_BatchNorm):
         affine: bool = True,
         statistics_batch: int | None = None,
     ) -> None:
+        if eps <= 0:
+            raise NormlabError(f"norm.eps={eps:g}: batch norm divides by √(variance + ε) and needs ε > 0")
         super().__init__(num_features, eps=eps, momentum=momentum, affine=affine)
         self.statistics_batch = statistics_batch
 

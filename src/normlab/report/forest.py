@@ -1,0 +1,78 @@
+"""The figure of a claim: every setting's effects by seed, their mean with its interval, and the zone that matters."""
+
+import math
+from collections.abc import Callable
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from normlab.report.style import VERDICT_COLOURS, add_caption
+from normlab.verdicts.verdict import ClaimResult, PartResult, SettingResult
+
+UNIT_LABELS = {"points": "effect in the claimed direction, percentage points", "ratio": "ratio in the claimed direction (log scale)",
+               "number": "effect in the claimed direction"}
+
+
+def to_shown(unit: str) -> Callable[[float], float]:
+    """θ as readers see it: points in per cent, ratios as factors."""
+    return {"points": lambda v: 100 * v, "ratio": math.exp}.get(unit, lambda v: v)
+
+
+def forest(result: ClaimResult, caption: str) -> Figure:
+    """One panel a unit, one row a setting and part."""
+    rows = [(setting, part) for setting in result.settings for part in setting.parts if setting.run and part.test.n]
+    units = list(dict.fromkeys(part.unit for _, part in rows)) or ["points"]
+    by_unit = {unit: [(s, p) for s, p in rows if p.unit == unit] for unit in units}
+    heights = [max(1, len(group)) for group in by_unit.values()]
+    figure, axes = plt.subplots(
+        len(units), 1, figsize=(8.2, 1.3 + 0.42 * sum(heights) + 0.7 * (len(units) - 1)), squeeze=False,
+        height_ratios=heights, layout="constrained",
+    )
+    for ax, (unit, group) in zip(axes[:, 0], by_unit.items(), strict=True):
+        _panel(ax, unit, group, result)
+    handles = [
+        Line2D([], [], marker="o", color="#999999", linestyle="", markersize=4, label="one seed"),
+        Line2D([], [], marker="D", color="#24292f", linestyle="-", markersize=5, label="mean, 95 % interval"),
+        Patch(color="#d0d7de", alpha=0.5, label="smaller than δ"),
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=3, fontsize=8)
+    add_caption(figure, caption)
+    return figure
+
+
+def _panel(ax: Axes, unit: str, rows: list[tuple[SettingResult, PartResult]], result: ClaimResult) -> None:
+    show = to_shown(unit)
+    several_cases = len(result.claim.cases) > 1
+    labels = []
+    for index, (setting, part) in enumerate(rows):
+        y = len(rows) - 1 - index
+        low_zone = -part.delta if result.claim.kind != "superiority" else 0.0
+        high_zone = part.delta if result.claim.kind != "noninferiority" else 0.0
+        ax.fill_betweenx([y - 0.42, y + 0.42], show(low_zone), show(high_zone), color="#d0d7de", alpha=0.5, linewidth=0)
+        colour = VERDICT_COLOURS[setting.verdict.split(" (")[0]]
+        seeds = [show(v) for v in part.effects.by_seed.values()]
+        ax.plot(seeds, [y] * len(seeds), "o", color=colour, alpha=0.3, markersize=4, markeredgewidth=0)
+        test = part.test
+        if math.isfinite(test.low):
+            ax.plot([show(test.low), show(test.high)], [y, y], color=colour, linewidth=1.6)
+        ax.plot([show(test.estimate)], [y], "D", color=colour, markersize=5)
+        name = part.contrast.name.en if len(setting.parts) > 1 else ""
+        labels.append(" · ".join(filter(None, (setting.label(several_cases).en, name))))
+    if unit == "ratio":
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(lambda value, _: f"×{value:.3g}")
+        ax.xaxis.set_minor_formatter(lambda value, _: f"×{value:.3g}" if _narrow(ax) else "")
+        ax.tick_params(axis="x", which="minor", labelsize=8)
+    ax.axvline(show(0.0), color="#24292f", linewidth=0.8)
+    ax.set_yticks(range(len(rows) - 1, -1, -1), labels, fontsize=8)
+    ax.set_ylim(-0.6, len(rows) - 0.4)
+    ax.set_xlabel(UNIT_LABELS[unit])
+    ax.grid(visible=False, axis="y")
+
+
+def _narrow(ax: Axes) -> bool:
+    low, high = ax.get_xlim()
+    return high / low < 8

@@ -1,0 +1,91 @@
+"""The verdict in a sentence, and what would have changed it, in English and Japanese."""
+
+import math
+
+from normlab.verdicts.claim import Text
+from normlab.verdicts.statistics import ALPHA
+from normlab.verdicts.verdict import ClaimResult, PartResult, SettingResult
+
+VERDICTS_JA = {
+    "supported": "支持", "refuted": "反証", "conditional": "条件による", "inconclusive": "判定できず", "not run": "未実行",
+    "verified": "確認", "falsified": "否定",
+}  # fmt: skip
+
+
+def amount(value: float, unit: str) -> str:
+    """θ for readers: +2.3 points, ×1.4, 0.12."""
+    if not math.isfinite(value):
+        return "–"
+    if unit == "points":
+        return f"{100 * value:+.1f}"
+    return f"×{math.exp(value):.2f}" if unit == "ratio" else f"{value:+.2f}"
+
+
+def unit_name(unit: str) -> Text:
+    return {"points": Text(" points", "ポイント")}.get(unit, Text("", ""))
+
+
+def probability(p: float) -> str:
+    """A p-value for readers."""
+    return "–" if not math.isfinite(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def interval(part: PartResult) -> str:
+    """The effect with its 95 % interval."""
+    test = part.test
+    if not math.isfinite(test.low):
+        return amount(test.estimate, part.unit)
+    return f"{amount(test.estimate, part.unit)} [{amount(test.low, part.unit)}, {amount(test.high, part.unit)}]"
+
+
+def verdict_ja(verdict: str) -> str:
+    base = VERDICTS_JA[verdict.split(" (")[0]]
+    return f"{base}(実在するが小さすぎる)" if "(" in verdict else base
+
+
+def summary(result: ClaimResult) -> Text:
+    """The verdict in one sentence."""
+    if result.finding is not None:
+        en = "The computation agrees with the statement." if result.finding.holds else "The computation contradicts the statement."
+        return Text(en, "計算は主張と一致する。" if result.finding.holds else "計算は主張と食い違う。")
+    counts: dict[str, int] = {}
+    for setting in result.settings:
+        base = setting.verdict.split(" (")[0]
+        counts[base] = counts.get(base, 0) + 1
+    if not result.settings or result.verdict == "not run":
+        missing = sum(part.effects.missing for s in result.settings for part in s.parts)
+        return Text(f"Not decided: {missing} cells have no run yet.", f"未判定:{missing} 個のセルが未実行。")
+    listed_en = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+    listed_ja = "、".join(f"{VERDICTS_JA[verdict]} {n}" for verdict, n in counts.items())
+    part = max((s for s in result.settings if s.run), key=lambda s: s.p_support).deciding
+    many = len(result.settings) > 1
+    en = f"{part.contrast.name.en}: {interval(part)}{unit_name(part.unit).en}"
+    ja = f"{part.contrast.name.ja}:{interval(part)}{unit_name(part.unit).ja}"
+    if many:
+        en = f"Of {len(result.settings)} settings: {listed_en}. Hardest to support: {en}"
+        ja = f"{len(result.settings)} 設定のうち {listed_ja}。最も支持しにくいもの:{ja}"
+    return Text(f"{en}.", f"{ja}。")
+
+
+def what_would_change(setting: SettingResult, kind: str) -> Text:
+    """What estimate the setting's deciding part would have needed, its spread and number of seeds being as they are."""
+    part = setting.deciding
+    test, delta = part.test, part.delta
+    if not math.isfinite(test.low):
+        return Text("more seeds", "シードの追加")
+    half = (test.high - test.low) / 2
+    wide = f"×/÷{math.exp(half):.2f}" if part.unit == "ratio" else f"±{amount(half, part.unit).lstrip('+')}"
+
+    def show(value: float) -> str:
+        return amount(value, part.unit)
+
+    if setting.verdict == "supported":
+        return Text(f"support needs an effect above {show(max(delta if kind == 'superiority' else -delta, 0.0))} that is clear of its "
+                    "spread; this one has room to spare", "支持には差がばらつきを超える必要があり、本結果は十分に超えている")
+    if setting.verdict.startswith("refuted"):
+        bound = -delta if kind == "noninferiority" else delta
+        return Text(f"an effect reaching {show(bound)} within its interval", f"区間が {show(bound)} に届く効果")
+    return Text(
+        f"a narrower interval (now {wide}) or an effect clearly beyond {show(delta)}; adjusted p must fall below {ALPHA:g}",
+        f"区間(現在 {wide})が狭まるか、効果が {show(delta)} を明確に超えること。補正後 p < {ALPHA:g} が必要",
+    )

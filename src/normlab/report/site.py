@@ -1,0 +1,196 @@
+"""Builds results/<scale>/: verdicts.csv, tables, figures and the page."""
+
+import io
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import itables
+import itables.javascript
+import itables.options
+import jinja2
+import matplotlib.pyplot as plt
+import pandas as pd
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from normlab.config import ROUTES
+from normlab.report import sentences
+from normlab.report.forest import forest
+from normlab.report.inputs import Question, Results
+from normlab.report.style import VERDICT_COLOURS, add_caption, use_style
+from normlab.runs.record import write_atomically
+from normlab.runs.store import Store
+from normlab.sweeps.compose import Composer
+from normlab.verdicts.registry import Lock, claim_hash, registered
+from normlab.verdicts.verdict import ClaimResult, add_q_values, evaluate_claim, judge, verdict_rows, verdict_table
+
+
+@dataclass
+class Section:
+    """One experiment of the report."""
+
+    question: Question
+    results: Results
+    claims: list[ClaimResult]
+    figure: str | None = None
+    figures: dict[str, str] = field(default_factory=dict)
+    runs: int = 0
+
+
+def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) -> list[Section]:
+    """Evaluate and judge every claim at a scale."""
+    store.refresh()
+    composer = Composer()
+    noted = registered(store.root)
+    sections = []
+    for question in questions:
+        if scale not in question.design.scales:
+            continue
+        results = Results.load(question.design, scale, store, composer)
+        claims = [evaluate_claim(claim, results.reader, results.constants, results.seeds) for claim in question.claims]
+        judge(claims)
+        for result in claims:
+            now = claim_hash(result.claim, question.design, scale)
+            result.locked = lock.get(result.claim.id, {}).get(scale) == now
+            result.changed_after_first_run = noted.get(result.claim.id, now) != now
+        runs = len({p.run_key for p in results.expansion.planned if p.run_key in store})
+        sections.append(Section(question, results, claims, runs=runs))
+    add_q_values([result for section in sections for result in section.claims])
+    return sections
+
+
+def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tuple[list[Section], Path]:
+    """Write everything; the sections and the page's path."""
+    use_style()
+    sections = evaluate(questions, scale, store, lock)
+    rows: list[dict[str, Any]] = []
+    for section in sections:
+        figure = section.question.draw(section.results) if section.runs else None
+        if figure is not None:
+            section.figure = _save(figure, store.root, section.question.name, section.results.caption())
+        for result in section.claims:
+            name = f"{section.question.name}--{result.claim.id}"
+            if any(setting.run for setting in result.settings):
+                section.figures[result.claim.id] = _save(forest(result, section.results.caption()), store.root, name)
+                _table(_parts(result), store.root, name)
+            rows += verdict_rows(result, section.question.name, f"figures/{name}.svg" if result.claim.id in section.figures else "")
+        if not section.results.cells.empty:
+            _table(_cell_table(section.results), store.root, section.question.name)
+    verdicts = verdict_table(rows)
+    _table(verdicts, store.root, "verdicts", folder=".")
+    page = store.root / "report" / "index.html"
+    write_atomically(page, _render(sections, verdicts, scale, store).encode())
+    return sections, page
+
+
+def _save(figure: Figure, root: Path, name: str, caption: str | None = None) -> str:
+    """Save a figure as SVG and PNG below figures/; the SVG's text."""
+    if caption:
+        add_caption(figure, caption)
+    vector, pixels = io.BytesIO(), io.BytesIO()
+    figure.savefig(vector, format="svg", metadata={"Date": None})
+    figure.savefig(pixels, format="png", dpi=130)
+    plt.close(figure)
+    write_atomically(root / "figures" / f"{name}.svg", vector.getvalue())
+    write_atomically(root / "figures" / f"{name}.png", pixels.getvalue())
+    text = vector.getvalue().decode()
+    return _own_ids(text[text.index("<svg") :], name)
+
+
+def _own_ids(svg: str, name: str) -> str:
+    """Make an SVG's ids its own, since all of them share one page."""
+    prefix = re.sub(r"\W", "-", name)
+    svg = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
+    return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
+
+
+def _table(table: pd.DataFrame, root: Path, name: str, folder: str = "tables") -> None:
+    write_atomically(root / folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g").encode())
+
+
+def _parts(result: ClaimResult) -> pd.DataFrame:
+    """All contrasts of a claim, a row each."""
+    several = len(result.claim.cases) > 1
+    return pd.DataFrame([
+        {
+            "setting": setting.label(several).en, "part": part.contrast.name.en, "verdict of the setting": setting.verdict,
+            "estimate": part.test.estimate, "low": part.test.low, "high": part.test.high,
+            "bootstrap_low": part.test.bootstrap_low, "bootstrap_high": part.test.bootstrap_high, "unit": part.unit,
+            "sesoi": part.delta, "p_support": part.test.p_support, "p_refute": part.test.p_refute, "n": part.test.n,
+            "diverged": part.effects.diverged, "censored": part.effects.censored, "excluded": part.effects.excluded,
+            "effects": json.dumps({str(k): round(v, 6) for k, v in part.effects.by_seed.items()}),
+        }
+        for setting in result.settings for part in setting.parts
+    ])
+
+
+def _cell_table(results: Results) -> pd.DataFrame:
+    """Means over seeds of the experiment's reported cells, with every kind of statistics at evaluation."""
+    cells = results.cells[results.cells["role"] == "report"].drop(columns=["run_key", "status", "role"])
+    keys = results.cells.loc[cells.index, "run_key"]
+    facts = [results.store.facts(key) or {} for key in keys]
+    suffixes = {"running": "", "recalibrated": "_recalibrated", "batch": "_batch"}
+    for route in ROUTES:
+        cells[f"test_accuracy_{route}"] = [
+            f.get("chance") if f.get("status") == "diverged" else f.get(f"test_accuracy{suffixes[route]}") for f in facts
+        ]
+    cells["diverged"] = [f.get("status") == "diverged" for f in facts]
+    cells["train_loss"] = [f.get("train_loss") for f in facts]
+    cells["seconds"] = [f.get("seconds") for f in facts]
+    axes = [c for c in cells.columns if c not in ("seed", "diverged", "train_loss", "seconds") and not c.startswith("test_accuracy")]
+    cells[axes] = cells[axes].map(lambda v: json.dumps(v) if isinstance(v, dict | list) else v)
+    numbers = [c for c in cells.columns if c not in (*axes, "seed")]
+    grouped = cells.groupby(axes, dropna=False, sort=False)
+    means = grouped[numbers].mean()
+    means.insert(0, "n", grouped["seed"].nunique())
+    means["test_accuracy_sd"] = grouped["test_accuracy_running"].std()
+    return means.dropna(axis=1, how="all").reset_index().dropna(axis=1, how="all")
+
+
+def _verdict_view(sections: list[Section]) -> str:
+    """The table of all verdicts, with search and sorting; the library is inside the page."""
+    rows = []
+    for section in sections:
+        for result in section.claims:
+            claim = result.claim
+            shown = [s for s in result.settings if s.run]
+            part = max(shown, key=lambda s: s.p_support).deciding if shown else None
+            colour = VERDICT_COLOURS[result.verdict.split(" (")[0]]
+            rows.append({
+                "Verdict": f'<b style="color:{colour}">{escape(result.verdict)}</b>',
+                "Claim": f'<a href="#{escape(claim.id)}">{escape(claim.id)}</a><br>{both(claim.statement.en, claim.statement.ja)}',
+                "Articles": str(escape(", ".join(claim.sources))),
+                "Experiment": str(escape(section.question.name)),
+                "Effect [95 % interval]": str(escape(sentences.interval(part) + sentences.unit_name(part.unit).en)) if part else "–",
+                "adjusted p": sentences.probability(result.p_adjusted) if part else "–",
+                "n": str(min(p.test.n for s in shown for p in s.parts)) if part else "–",
+            })
+    return str(itables.to_html_datatable(
+        pd.DataFrame(rows), connected=False, allow_html=True, showIndex=False, paging=False, maxBytes=0, order=[],
+        classes="display compact", table_id="verdicts", column_filters="header", display_logo_when_loading=False,
+        style="table-layout:auto;width:100%;caption-side:bottom",
+        layout={"topStart": "search", "topEnd": "info", "bottomStart": None, "bottomEnd": None},
+    ))
+
+
+def both(en: str, ja: str) -> Markup:
+    """A text in both languages, of which the page shows one."""
+    return Markup('<span class="en">{}</span><span class="ja" lang="ja">{}</span>').format(en, ja)
+
+
+def _render(sections: list[Section], verdicts: pd.DataFrame, scale: str, store: Store) -> str:
+    environment = jinja2.Environment(loader=jinja2.PackageLoader("normlab.report"), autoescape=True, undefined=jinja2.StrictUndefined)
+    table = store.runs()
+    machine = json.loads(table["environment"].dropna().iloc[0]) if len(table) and "environment" in table else {}
+    counts = verdicts[verdicts["setting"] == "all"]["verdict"].str.split(" (", regex=False).str[0].value_counts()
+    return environment.get_template("report.html").render(
+        sections=sections, scale=scale, sentences=sentences, both=both, colours=VERDICT_COLOURS, machine=machine,
+        runs=len(store), counts=counts.to_dict(), built=datetime.now(UTC).strftime("%Y-%m-%d"),
+        table_library=Markup(itables.javascript.generate_init_offline_itables_html(itables.options.dt_bundle)),
+        verdict_view=Markup(_verdict_view(sections)), Markup=Markup,
+    )

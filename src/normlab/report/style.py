@@ -1,0 +1,87 @@
+"""One look for all figures: colours belong to methods and never change."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from normlab.norms import METHODS
+
+matplotlib.use("Agg")
+
+# Okabe and Ito's colours, told apart by colour-blind readers; grey is the reference without norm.
+COLOURS = {
+    "none": "#666666",
+    "batch": "#0072B2",
+    "layer": "#E69F00",
+    "group": "#009E73",
+    "instance": "#CC79A7",
+    "custom": "#D55E00",
+}
+VERDICT_COLOURS = {
+    "supported": "#1a7f4b",
+    "verified": "#1a7f4b",
+    "refuted": "#b3261e",
+    "falsified": "#b3261e",
+    "conditional": "#9a6700",
+    "inconclusive": "#57606a",
+    "not run": "#8c959f",
+}
+DATA_TITLES = {"digits": "digits (8×8)", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
+
+
+def method_title(name: str) -> str:
+    """A method's name for readers."""
+    return METHODS[name].title if name in METHODS else name
+
+
+def use_style() -> None:
+    """Set the shared style; text stays text in SVG, and element ids do not change from build to build."""
+    sns.set_theme(context="notebook", style="whitegrid", font_scale=0.9)
+    plt.rcParams.update({
+        "svg.fonttype": "none",
+        "svg.hashsalt": "normlab",
+        "font.family": "DejaVu Sans",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "figure.dpi": 110,
+        "savefig.bbox": "tight",
+        "legend.frameon": False,
+    })
+
+
+def mean_and_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
+    """Mean and 95 % t-interval."""
+    array = np.asarray(values, dtype=float)
+    mean = float(array.mean())
+    if len(array) < 2 or array.std() == 0:
+        return mean, mean, mean
+    low, high = stats.t.interval(0.95, len(array) - 1, mean, stats.sem(array))
+    return mean, float(low), float(high)
+
+
+def draw_line(ax: Axes, x: Sequence[Any], groups: Sequence[Sequence[float]], label: str, colour: str, **options: Any) -> None:
+    """Means of ``groups`` over ``x`` as a line, their 95 % intervals as a band."""
+    rows = [mean_and_interval(group) for group in groups]
+    means, lows, highs = (np.asarray(column) for column in zip(*rows, strict=True))
+    ax.plot(x, means, color=colour, label=label, **{"marker": "o", "markersize": 4, **options})
+    ax.fill_between(x, lows, highs, color=colour, alpha=0.15, linewidth=0)
+
+
+def draw_points(ax: Axes, position: float, values: Sequence[float], colour: str, label: str | None = None) -> None:
+    """A value a seed as small dots, the mean and its 95 % interval beside them."""
+    mean, low, high = mean_and_interval(values)
+    ax.plot(np.full(len(values), position), values, "o", color=colour, alpha=0.35, markersize=4, markeredgewidth=0)
+    ax.errorbar([position + 0.12], [mean], yerr=[[mean - low], [high - mean]], fmt="o", color=colour, markersize=6,
+                capsize=3, label=label)
+
+
+def add_caption(figure: Figure, caption: str) -> None:
+    """The line below a figure that says n, scale and device."""
+    figure.text(0.5, -0.02, caption, ha="center", va="top", fontsize=8, color="#57606a")

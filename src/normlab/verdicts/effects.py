@@ -1,0 +1,132 @@
+"""The paired effects of a contrast, read off the table of an experiment's cells."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from normlab.runs.measures import Value, higher_is_better
+from normlab.verdicts.claim import Arm, Contrast, Pick
+
+
+class Numbers(Protocol):
+    """Where a contrast reads its runs: measures, how runs ended, and measures over several rates."""
+
+    def value(self, run_key: str, measure: str) -> Value | None: ...
+
+    def status(self, run_key: str) -> str | None: ...
+
+
+OverRates = Callable[[list[float], list[float], str], Value]
+
+
+@dataclass
+class Effects:
+    """The effects θ by seed, and what was counted on the way.
+
+    ``missing``: cells without a run; a contrast with any is not run. ``excluded``: seeds without the number asked for
+    (a state never reached, both arms censored).
+    """
+
+    by_seed: dict[int, float]
+    missing: int = 0
+    diverged: int = 0
+    censored: int = 0
+    excluded: int = 0
+
+    @property
+    def array(self) -> np.ndarray:
+        return np.asarray(list(self.by_seed.values()), dtype=float)
+
+
+class CellReader:
+    """Reads contrasts off ``cells``: a row a planned run with grid, role, seed, run_key and the grid's axes."""
+
+    def __init__(self, cells: pd.DataFrame, numbers: Numbers, over_rates: OverRates) -> None:
+        self.numbers = numbers
+        self.over_rates = over_rates
+        self.by_grid = dict(tuple(cells.groupby("grid"))) if len(cells) else {}
+
+    def rows(self, arm: Arm, at: Mapping[str, Any], role: str = "report") -> pd.DataFrame:
+        """The rows of an arm in a setting."""
+        rows = self.by_grid.get(arm.grid)
+        if rows is None:
+            return pd.DataFrame()
+        mask = rows["role"] == role
+        for axis, wanted in {**at, **arm.axes}.items():
+            if axis not in rows:
+                return rows.iloc[:0]
+            mask &= rows[axis].map(lambda found, wanted=wanted: found == wanted)
+        return rows[mask]
+
+    def settings(self, contrast: Contrast, by: tuple[str, ...]) -> list[dict[str, Any]]:
+        """The values that the axes ``by`` take, in the design's order."""
+        rows = self.by_grid.get(contrast.plus.grid)
+        if rows is None:
+            return []
+        return [dict(zip(by, values, strict=True))
+                for values in rows[list(by)].drop_duplicates().itertuples(index=False, name=None)]
+
+    def effects(self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float], seeds: list[int]) -> Effects:
+        """θ for every seed of ``seeds`` in one setting."""
+        result = Effects({})
+        arms = [contrast.plus, contrast.minus, *(contrast.less or ())]
+        sides = [self._side(arm, contrast, at, constants, seeds, result) for arm in arms if arm is not None]
+        if contrast.minus is None:
+            sides.insert(1, {seed: Value(contrast.reference) for seed in seeds})
+        if result.missing:
+            return result
+        keys = {key for arm in arms if arm for key in self.rows(arm, at)["run_key"]}
+        result.diverged = sum(self.numbers.status(key) == "diverged" for key in keys)
+        for seed in seeds:
+            values = [side.get(seed) for side in sides]
+            result.censored += sum(value is not None and value.censored for value in values)
+            if any(v is None for v in values) or all(v.censored for v in values if v):
+                result.excluded += 1
+                continue
+            numbers = [v.number for v in values if v is not None]
+            if contrast.log:
+                numbers = [float(np.log(max(number, 1e-12))) for number in numbers]
+            result.by_seed[seed] = numbers[0] - numbers[1] - (numbers[2] - numbers[3] if contrast.less else 0.0)
+        return result
+
+    def _side(self, arm: Arm, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float],
+              seeds: list[int], result: Effects) -> dict[int, Value | None]:
+        rows = self.rows(arm, at)
+        measure = self._measure(arm, contrast, at, constants)
+        values: dict[int, Value | None] = {}
+        for seed in seeds:
+            of_seed = rows[rows["seed"] == seed] if len(rows) else rows
+            present = len(of_seed) > 0 and all(
+                self.numbers.status(key) not in (None, "missing") for key in of_seed["run_key"]
+            )
+            if not present:
+                result.missing += 1
+                continue
+            if contrast.over:
+                found = [self.numbers.value(key, "validation_accuracy") for key in of_seed["run_key"]]
+                values[seed] = self.over_rates(
+                    list(of_seed[contrast.over]), [v.number if v else 0.0 for v in found], measure
+                )
+            else:
+                values[seed] = self.numbers.value(of_seed["run_key"].iloc[0], measure)
+        return values
+
+    def _measure(self, arm: Arm, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float]) -> str:
+        if isinstance(arm.measure, Pick):
+            return self.picked(arm.measure, arm, at)
+        return (arm.measure or contrast.measure).format(**constants)
+
+    def picked(self, pick: Pick, arm: Arm, at: Mapping[str, Any]) -> str:
+        """The reported reading whose mean over tuning seeds is best (or worst); the first one while none are there."""
+        keys = self.rows(arm, at, "tune").get("run_key", pd.Series(dtype=str))
+
+        def mean(value: float) -> float:
+            name = pick.named("validation", value)
+            found = [v.number for key in keys if (v := self.numbers.value(key, name)) is not None]
+            return (1 if higher_is_better(name) else -1) * sum(found) / len(found) if found else float("-inf")
+
+        chosen = (max if pick.take == "best" else min)(pick.values, key=mean)
+        return pick.named("test", chosen)

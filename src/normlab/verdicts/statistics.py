@@ -1,0 +1,92 @@
+"""The statistics of paired effects, one a seed: one-sided t-tests, intervals, and corrections for many claims."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from normlab.verdicts.claim import Kind
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Test:
+    """What the effects say about one contrast: both one-sided decisions, the estimate and its intervals.
+
+    ``p_support`` tests against the claim being false, ``p_refute`` against its being true (by the margin δ);
+    ``low`` and ``high`` are the 95 % t-interval, ``bootstrap_low`` and ``bootstrap_high`` stand beside it as a check.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    bootstrap_low: float
+    bootstrap_high: float
+    p_support: float
+    p_refute: float
+    n: int
+
+
+def spread(effects: np.ndarray, step: float | None) -> float:
+    """The standard deviation of effects, never below that of rounding to the measure's ``step``: step/√12."""
+    return max(float(effects.std(ddof=1)), (step or 0.0) / math.sqrt(12))
+
+
+def p_greater(effects: np.ndarray, bound: float, step: float | None = None) -> float:
+    """One-sided p of the paired t-test against "the mean effect is at most ``bound``".
+
+    Without any spread (all effects equal, no known step) the effects are taken for exact.
+    """
+    sd = spread(effects, step)
+    mean = float(effects.mean())
+    if sd == 0:
+        return 0.0 if mean > bound else 1.0
+    return float(stats.t.sf((mean - bound) / (sd / math.sqrt(len(effects))), len(effects) - 1))
+
+
+def p_less(effects: np.ndarray, bound: float, step: float | None = None) -> float:
+    """One-sided p against "the mean effect is at least ``bound``"."""
+    return p_greater(-effects, -bound, step)
+
+
+def decide(effects: np.ndarray, kind: Kind, delta: float, step: float | None = None) -> Test:
+    """Test effects θ in the claimed direction by the protocol's rules for ``kind``.
+
+    - superiority: supports by rejecting θ ≤ 0 (the estimate must also reach δ), refutes by rejecting θ ≥ δ
+    - equivalence: supports by rejecting θ ≤ −δ and θ ≥ δ, refutes by rejecting |θ| ≤ δ (Bonferroni over the two sides)
+    - noninferiority: supports by rejecting θ ≤ −δ, refutes by rejecting θ ≥ −δ
+
+    With fewer than three effects nothing is decided (p = 1).
+    """
+    n = len(effects)
+    mean = float(effects.mean()) if n else math.nan
+    if n < 3:
+        return Test(mean, math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, n)
+    if kind == "superiority":
+        support, refute = p_greater(effects, 0.0, step), p_less(effects, delta, step)
+    elif kind == "equivalence":
+        support = max(p_greater(effects, -delta, step), p_less(effects, delta, step))
+        refute = min(1.0, 2 * min(p_greater(effects, delta, step), p_less(effects, -delta, step)))
+    else:
+        support, refute = p_greater(effects, -delta, step), p_less(effects, -delta, step)
+    half = float(stats.t.ppf(0.975, n - 1)) * spread(effects, step) / math.sqrt(n)
+    boot = (mean, mean)
+    if effects.std() > 0:
+        found = stats.bootstrap((effects,), np.mean, method="percentile", rng=np.random.default_rng(0))
+        boot = (float(found.confidence_interval.low), float(found.confidence_interval.high))
+    return Test(mean, mean - half, mean + half, *boot, support, refute, n)
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Holm's step-down adjustment."""
+    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+
+
+def benjamini_hochberg(p_values: list[float]) -> list[float]:
+    """Benjamini and Hochberg's q-values."""
+    return [float(q) for q in multipletests(p_values, method="fdr_bh")[1]] if p_values else []
+
+

@@ -1,0 +1,204 @@
+"""From claims and tables to verdicts, by the protocol."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from normlab.verdicts.claim import Case, Claim, Contrast, Finding, Text
+from normlab.verdicts.effects import CellReader, Effects
+from normlab.verdicts.statistics import ALPHA, Test, benjamini_hochberg, decide, holm
+
+TOO_SMALL = "real but too small"
+
+
+@dataclass
+class PartResult:
+    """One contrast in one setting."""
+
+    contrast: Contrast
+    delta: float
+    unit: str
+    effects: Effects
+    test: Test
+
+
+@dataclass
+class SettingResult:
+    """One claim in one setting: all parts must hold."""
+
+    case: Case
+    at: dict[str, Any]
+    parts: list[PartResult]
+    verdict: str = "not run"
+    p_adjusted: float = 1.0
+    p_refute_adjusted: float = 1.0
+
+    @property
+    def run(self) -> bool:
+        return bool(self.parts) and not any(part.effects.missing for part in self.parts)
+
+    @property
+    def p_support(self) -> float:
+        """Every part must be supported: the largest p."""
+        return max(part.test.p_support for part in self.parts) if self.run else 1.0
+
+    @property
+    def p_refute(self) -> float:
+        """One refuted part refutes: the smallest p, corrected for the number of parts."""
+        return min(1.0, len(self.parts) * min(part.test.p_refute for part in self.parts)) if self.run else 1.0
+
+    @property
+    def deciding(self) -> PartResult:
+        """The part that the setting's row shows: the one that refutes, else the one that is hardest to support."""
+        if self.verdict.startswith("refuted"):
+            return min(self.parts, key=lambda part: part.test.p_refute)
+        return max(self.parts, key=lambda part: (part.test.p_support, -part.test.estimate))
+
+    def label(self, several_cases: bool) -> Text:
+        """The setting's name."""
+        where = " · ".join(_shown(axis, value) for axis, value in self.at.items())
+        if not several_cases:
+            return Text(where, where)
+        return Text(*(" · ".join(filter(None, (where, name))) for name in (self.case.name.en, self.case.name.ja)))
+
+
+def _shown(axis: str, value: Any) -> str:
+    short = {"net.depth": "depth", "data.batch_size": "batch"}.get(axis)
+    return f"{short} {value}" if short else str(value)
+
+
+@dataclass
+class ClaimResult:
+    """A claim's verdict with everything behind it."""
+
+    claim: Claim
+    settings: list[SettingResult]
+    finding: Finding | None = None
+    verdict: str = "not run"
+    p_adjusted: float = 1.0
+    q: float = 1.0
+    changed_after_first_run: bool = False
+    locked: bool = True
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def p_support(self) -> float:
+        """Every setting must be supported for the claim to be: the largest p."""
+        return max((s.p_support for s in self.settings), default=1.0)
+
+    @property
+    def p_refute(self) -> float:
+        return max((s.p_refute for s in self.settings), default=1.0)
+
+
+def evaluate_claim(
+    claim: Claim, reader: CellReader, constants: Mapping[str, Mapping[str, float]], seeds: list[int]
+) -> ClaimResult:
+    """The effects and tests of one claim; verdicts follow in :func:`judge`, which knows the other claims."""
+    if claim.kind == "exact":
+        finding = claim.check() if claim.check else None
+        holds = finding is not None and finding.holds
+        return ClaimResult(claim, [], finding, "verified" if holds else "falsified")
+    settings = []
+    for case in claim.cases:
+        for at in reader.settings(case.parts[0], case.by):
+            known = constants.get(str(at.get("setting")), {})
+            parts = []
+            for part in case.parts:
+                delta = part.delta if part.delta is not None else claim.delta
+                number = known[delta] if isinstance(delta, str) else delta
+                effects = reader.effects(part, at, known, seeds)
+                test = decide(effects.array, claim.kind, number, part.step)
+                parts.append(PartResult(part, number, part.unit or claim.unit, effects, test))
+            settings.append(SettingResult(case, at, parts))
+    return ClaimResult(claim, settings)
+
+
+def judge(results: list[ClaimResult]) -> None:
+    """Give the claims of one experiment their verdicts, Holm-adjusted among themselves; claims not run count as p = 1.
+
+    A setting's p is adjusted as its claim's would be if the setting stood alone: it takes the claim's place among the
+    other claims. A claim's own p is the largest of its settings', since all must agree.
+    """
+    family = [result for result in results if result.claim.kind != "exact"]
+    support = [result.p_support for result in family]
+    refute = [result.p_refute for result in family]
+    for index, result in enumerate(family):
+        result.p_adjusted = holm(support)[index]
+        for setting in result.settings:
+            setting.p_adjusted = holm([*support[:index], setting.p_support, *support[index + 1 :]])[index]
+            setting.p_refute_adjusted = holm([*refute[:index], setting.p_refute, *refute[index + 1 :]])[index]
+            setting.verdict = _setting_verdict(result.claim, setting)
+        result.verdict = combine([setting.verdict for setting in result.settings])
+
+
+def _setting_verdict(claim: Claim, setting: SettingResult) -> str:
+    if not setting.run:
+        return "not run"
+    reaches = claim.kind != "superiority" or all(p.test.estimate >= p.delta for p in setting.parts)
+    if setting.p_adjusted < ALPHA and reaches:
+        return "supported"
+    if setting.p_refute_adjusted < ALPHA:
+        small = claim.kind == "superiority" and setting.p_adjusted < ALPHA
+        return f"refuted ({TOO_SMALL})" if small else "refuted"
+    return "inconclusive"
+
+
+def combine(verdicts: list[str]) -> str:
+    """The verdict over several settings: agreement, ``conditional`` for support here and refutation there, else none."""
+    kinds = {verdict.split(" (")[0] for verdict in verdicts}
+    if not kinds or "not run" in kinds:
+        return "not run"
+    if len(kinds) == 1:
+        return verdicts[0] if len(set(verdicts)) == 1 else kinds.pop()
+    return "conditional" if {"supported", "refuted"} <= kinds else "inconclusive"
+
+
+def add_q_values(results: list[ClaimResult]) -> None:
+    """Benjamini–Hochberg q over all claims of the report; it decides nothing."""
+    family = [result for result in results if result.claim.kind != "exact"]
+    for result, q in zip(family, benjamini_hochberg([r.p_support for r in family]), strict=True):
+        result.q = q
+
+
+def verdict_rows(result: ClaimResult, experiment: str, figure: str) -> list[dict[str, Any]]:
+    """The rows of verdicts.csv: one a setting, and one with setting ``all``."""
+    claim = result.claim
+    common = {"claim": claim.id, "experiment": experiment, "article": "; ".join(claim.sources), "kind": claim.kind,
+              "figure": figure}
+    rows = []
+    several = len(claim.cases) > 1
+    for setting in result.settings:
+        row = {**common, "setting": setting.label(several).en, "verdict": setting.verdict, "p": setting.p_support,
+               "p_adjusted": setting.p_adjusted, "p_refute_adjusted": setting.p_refute_adjusted, "q": math.nan}
+        if setting.run:
+            row |= _numbers(setting.deciding)
+        rows.append(row)
+    overall = {**common, "setting": "all", "verdict": result.verdict, "p": result.p_support, "q": result.q,
+               "p_adjusted": result.p_adjusted, "p_refute_adjusted": math.nan}
+    if claim.kind == "exact":
+        overall |= {"p": math.nan, "p_adjusted": math.nan, "q": math.nan}
+    shown = [s for s in result.settings if s.run]
+    if shown:
+        overall |= _numbers(max(shown, key=lambda s: s.p_support).deciding)
+        overall |= {"n": min(p.test.n for s in shown for p in s.parts),
+                    "diverged": sum(p.effects.diverged for s in shown for p in s.parts)}
+    return [*rows, overall]
+
+
+def _numbers(part: PartResult) -> dict[str, Any]:
+    test = part.test
+    return {"estimate": test.estimate, "unit": part.unit, "low": test.low, "high": test.high, "sesoi": part.delta,
+            "n": test.n, "diverged": part.effects.diverged}
+
+
+COLUMNS = ["claim", "experiment", "article", "setting", "kind", "estimate", "unit", "low", "high", "p", "p_adjusted", "q",
+           "sesoi", "n", "diverged", "verdict", "figure", "p_refute_adjusted"]
+
+
+def verdict_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """verdicts.csv."""
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
