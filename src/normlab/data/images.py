@@ -112,7 +112,7 @@ def read(image_set: ImageSet) -> Arrays:
     if not file.exists():
         raise NormlabError(f"{image_set.title} is not there ({file}); run `make data` once")
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as content:
             arrays = Arrays(**{name: content[name] for name in Arrays._fields})
     except Exception as error:
         raise NormlabError(f"{file} is damaged ({type(error).__name__}); delete it and run `make data`") from error

@@ -65,11 +65,11 @@ class BatchNorm(_BatchNorm):
         if N % group:
             raise NormlabError(f"norm.statistics_batch={group} does not divide a batch of {N}")
         groups = N // group
-        track = self.track_running_stats and self.running_mean is not None
         # A contiguous (N, C, *) seen as (g, N/g·C, *): every group's channels become channels of one batch norm.
         folded = input.contiguous().view(group, groups * C, *input.shape[2:])
-        mean = torch.zeros(groups * C, device=input.device) if track else None
-        var = torch.zeros(groups * C, device=input.device) if track else None
+        mean = var = None
+        if self.track_running_stats and self.running_mean is not None:
+            mean, var = (self.running_mean.new_zeros(groups * C) for _ in range(2))
         weight = self.weight.repeat(groups) if self.affine else None
         bias = self.bias.repeat(groups) if self.affine else None
         output = F.batch_norm(folded, mean, var, weight, bias, training=True, momentum=1.0, eps=self.eps)

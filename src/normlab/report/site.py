@@ -29,6 +29,9 @@ from normlab.verdicts.registry import Lock, claim_hash, registered
 from normlab.verdicts.verdict import ClaimResult, add_q_values, evaluate_claim, judge, verdict_rows, verdict_table
 
 
+COLUMN_WIDTHS = ("11%", "35%", "14%", "11%", "17%", "8%", "4%")  # of the verdict table
+
+
 @dataclass
 class Section:
     """One experiment of the report."""
@@ -174,6 +177,7 @@ def _verdict_view(sections: list[Section]) -> str:
         pd.DataFrame(rows), connected=False, allow_html=True, showIndex=False, paging=False, maxBytes=0, order=[],
         classes="display compact", table_id="verdicts", column_filters="header", display_logo_when_loading=False,
         style="table-layout:auto;width:100%;caption-side:bottom",
+        columnDefs=[{"width": width, "targets": i} for i, width in enumerate(COLUMN_WIDTHS)], autoWidth=False,
         layout={"topStart": "search", "topEnd": "info", "bottomStart": None, "bottomEnd": None},
     ))
 

@@ -52,6 +52,7 @@ def write_atomically(target: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            Path(name).chmod(0o644)  # mkstemp makes files that nobody else can read
             Path(name).replace(target)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -103,10 +104,12 @@ def read(source: Path) -> Record:
         BrokenRecord: if the file is truncated, damaged, foreign or of another version.
     """
     try:
-        table = pq.read_table(source, page_checksum_verification=True)
+        with pq.ParquetFile(source, page_checksum_verification=True) as file:
+            metadata, table = file.metadata.metadata or {}, file.read()
+    except FileNotFoundError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise BrokenRecord(f"{source} is damaged ({type(error).__name__})") from error
-    metadata = table.schema.metadata or {}
     if META not in metadata:
         raise BrokenRecord(f"{source} is no record of normlab")
     return Record(parse_facts(metadata[META], source), table.to_pylist())

@@ -1,0 +1,109 @@
+# normlab: every job a person does. `make help` is the manual.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.ONESHELL:
+.SHELLFLAGS := -eu -o pipefail -c
+
+SCALE ?= quick
+JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+LAUNCHER ?= joblib
+RESULTS ?= results
+PYTHON ?= python3
+ARGS ?=
+EXPERIMENTS := convergence learning_rate batch_size placement momentum
+
+PY := .venv/bin/python
+READY := .venv/.ready
+LAUNCH_joblib := hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
+LAUNCH_basic := hydra/launcher=basic
+LAUNCH = $(LAUNCH_$(LAUNCHER))
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@awk '/^#   / {sub(/^# /, ""); print}' $(MAKEFILE_LIST)
+
+# Variables:
+#   SCALE=quick|cpu|gpu     how large (quick: embedded digits; cpu: MNIST and CIFAR-10)
+#   EXPERIMENT=name         convergence, learning_rate, batch_size, placement, momentum
+#   CLAIM=id                one claim of the report
+#   JOBS=n                  processes of a sweep (default: one a core)
+#   LAUNCHER=joblib|basic   local processes, or everything in one process
+#   ARGS="..."              Hydra overrides, such as ARGS="norm=group data=cifar10 optimizer.lr=0.1"
+#   DATA_DIR=folder         where data files lie (default: data), in torchvision's layouts or normlab's own
+#   RESULTS=folder          where results go (default: results)
+
+.PHONY: reproduce
+reproduce: setup ## every experiment at SCALE, then the report: the verdicts on this machine
+	@for experiment in $(EXPERIMENTS); do
+	  $(PY) scripts/train.py -m experiment=$$experiment scale=$(SCALE) results=$(RESULTS) $(LAUNCH)
+	done
+	$(PY) scripts/report.py $(SCALE) $(RESULTS)
+
+.PHONY: setup
+setup: $(READY) ## make .venv and install normlab in it
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("error: normlab needs Python 3.11 or newer; give one with PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@echo "installing normlab (some minutes the first time)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $(READY)
+
+.PHONY: data
+data: setup ## fetch and verify MNIST, Fashion-MNIST and CIFAR-10
+	@$(PY) scripts/data.py $(ARGS)
+
+.PHONY: train
+train: setup ## one run: make train ARGS="norm=group data=cifar10"
+	@$(PY) scripts/train.py scale=$(SCALE) results=$(RESULTS) $(ARGS)
+
+.PHONY: sweep
+sweep: setup ## what is missing of one experiment: make sweep EXPERIMENT=placement SCALE=cpu
+	@test -n "$(EXPERIMENT)" || { echo "error: say which experiment, EXPERIMENT=one of: $(EXPERIMENTS)" >&2; exit 2; }
+	@test -n "$(LAUNCH)" || { echo "error: unknown LAUNCHER=$(LAUNCHER); there are joblib, basic" >&2; exit 2; }
+	@$(PY) scripts/train.py -m experiment=$(EXPERIMENT) scale=$(SCALE) results=$(RESULTS) $(LAUNCH) $(ARGS)
+
+.PHONY: report
+report: setup ## verdicts, tables, figures and the page from the runs that are there
+	@$(PY) scripts/report.py $(SCALE) $(RESULTS)
+
+.PHONY: claim
+claim: setup ## run what one claim lacks, show its verdict and figure: make claim CLAIM=before-is-better
+	@test -n "$(CLAIM)" || { echo "error: say which claim, CLAIM=<id>; the report lists them" >&2; exit 2; }
+	@plan="$$($(PY) scripts/claim.py plan $(CLAIM))"
+	@test -z "$$plan" || $(PY) scripts/train.py -m $$plan scale=$(SCALE) results=$(RESULTS) $(LAUNCH)
+	@$(PY) scripts/claim.py show $(CLAIM) $(SCALE) $(RESULTS)
+
+.PHONY: status
+status: setup ## done, failed, running and left of every experiment, with the time left
+	@$(PY) scripts/status.py $(SCALE) $(RESULTS)
+
+.PHONY: lock
+lock: setup ## renew experiments/claims.lock after a claim was meant to change
+	@$(PY) scripts/lock.py
+
+.PHONY: dashboard
+dashboard: setup ## build the W&B workspace and report as code; pushed when a key is there
+	@$(PY) scripts/dashboard.py $(SCALE) $(RESULTS)
+
+.PHONY: test
+test: setup ## the tests (minutes)
+	@$(PY) -m pytest -n $(JOBS) $(ARGS)
+
+.PHONY: test-slow
+test-slow: setup ## the tests that take longer
+	@$(PY) -m pytest -m slow $(ARGS)
+
+.PHONY: lint
+lint: setup ## style, types, one-way imports, and whether the claims match their lock
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+	@$(PY) scripts/lock.py --check
+
+.PHONY: clean
+clean: ## remove the virtual environment, caches and the local results of SCALE=quick (data and committed results stay)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache results/quick
+	@find . -name __pycache__ -not -path './data/*' -prune -exec rm -rf {} +

@@ -1,0 +1,28 @@
+"""How far every experiment of a scale is: `python scripts/status.py SCALE [RESULTS]`."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments import all_experiments
+from normlab.errors import run_main
+from normlab.runs.store import Store
+from normlab.sweeps.status import status_of
+
+
+def main() -> None:
+    """Print a row an experiment."""
+    scale = sys.argv[1] if len(sys.argv) > 1 else "quick"
+    store = Store(Path(sys.argv[2] if len(sys.argv) > 2 else "results") / scale).refresh()
+    table = Table("experiment", "done", "diverged", "missing", "failed", "running", "left", "time left, one process")
+    for experiment in all_experiments():
+        if scale in experiment.design.scales:
+            table.add_row(experiment.name, *status_of(experiment.design, scale, store).cells())
+    console = Console(highlight=False)
+    Console(highlight=False, width=max(console.width, 110)).print(table)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,58 @@
+"""How far an experiment is."""
+
+from dataclasses import dataclass
+
+from normlab.runs.store import Store
+from normlab.sweeps.design import Design
+from normlab.sweeps.expand import Expander
+from normlab.sweeps.plan import estimated_cost, outstanding
+from normlab.sweeps.progress import duration
+from normlab.sweeps.work import failures
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts of one experiment's runs; ``waiting`` are runs that appear once tuning is done."""
+
+    done: int
+    diverged: int
+    missing: int
+    failed: int
+    running: int
+    left: int
+    waiting: int
+    seconds_left: float | None
+
+    def cells(self) -> list[str]:
+        """The numbers as texts, in the order of the status table."""
+        left = f"{self.left} + about {self.waiting}" if self.waiting else str(self.left)
+        time = "–" if not self.left else "unknown" if self.seconds_left is None else f"about {duration(self.seconds_left)}"
+        return [*map(str, (self.done, self.diverged, self.missing, self.failed, self.running)), left, time]
+
+
+def status_of(design: Design, scale: str, store: Store) -> Status:
+    """Count an experiment's runs; the time left follows from what its finished runs took against their estimated cost."""
+    expansion = Expander(design, scale, store).expand()
+    planned = {plan.run_key: plan for plan in expansion.planned}
+    items = outstanding(expansion.planned, store)
+    left = {item.run_key for item in items}
+    facts = {key: store.facts(key) for key in planned}
+    finished = {key: found for key, found in facts.items() if found is not None and key not in left}
+    running = store.running() & left
+    failed = {key for plan in (store.root / "plans").glob("*.json") for key in failures(plan)} & left
+    cost = sum(estimated_cost(planned[key].config) for key in finished)
+    seconds = sum(float(found.get("seconds") or 0) for found in finished.values())
+    cost_left = sum(item.cost for item in items)
+    waiting = expansion.waiting
+    if items and cost:
+        cost_left *= 1 + waiting / len(items)
+    return Status(
+        done=len(finished),
+        diverged=sum(found["status"] == "diverged" for found in finished.values()),
+        missing=sum(found["status"] == "missing" for found in finished.values()),
+        failed=len(failed),
+        running=len(running),
+        left=len(items) - len(running),
+        waiting=waiting,
+        seconds_left=seconds / cost * cost_left if cost else None,
+    )

@@ -1,0 +1,116 @@
+"""Nets: orders of placement, biases, shared initial weights, and what does not fit."""
+
+import pytest
+import torch
+from torch import nn
+
+from normlab.config import InitConfig, NetConfig, NormConfig
+from normlab.errors import NormlabError
+from normlab.nets import NETS, make_net
+from normlab.nets.init import draw
+from normlab.norms import METHODS
+
+SHAPE = (3, 16, 16)
+
+
+def net(norm: str = "batch", name: str = "cnn", seed: int = 0, **options: object) -> nn.Module:
+    widths = {"cnn": (8, 16), "mlp": (32, 32), "resnet": (8, 16, 32)}[name]
+    base = {"name": name, "widths": widths, "depth": 8 if name == "resnet" else 1, "hidden": 16 if name == "cnn" else None}
+    norm_options = {"num_groups": 4} if norm == "group" else {}
+    return make_net(NetConfig(**base | options), NormConfig(name=norm, **norm_options), SHAPE, 10, seed)
+
+
+def kinds(module: nn.Module) -> list[str]:
+    return [type(m).__name__ for m in module.modules() if not list(m.children()) and not isinstance(m, nn.Identity)]
+
+
+@pytest.mark.parametrize(
+    ("placement", "order"),
+    [
+        ("before", ["Conv2d", "BatchNorm", "ReLU", "MaxPool2d", "Conv2d", "BatchNorm", "ReLU"]),
+        ("after", ["Conv2d", "ReLU", "BatchNorm", "MaxPool2d", "Conv2d", "ReLU", "BatchNorm"]),
+        ("pre", ["Conv2d", "MaxPool2d", "BatchNorm", "ReLU", "Conv2d", "BatchNorm", "ReLU"]),
+    ],
+)
+def test_placement_orders_the_plain_net(placement: str, order: list[str]) -> None:
+    assert kinds(net(placement=placement))[:7] == order
+
+
+@pytest.mark.parametrize(
+    ("placement", "order"),
+    [
+        ("before", ["Conv2d", "BatchNorm", "ReLU", "Conv2d", "BatchNorm"]),
+        ("after", ["Conv2d", "ReLU", "BatchNorm", "Conv2d", "ReLU", "BatchNorm"]),
+        ("pre", ["BatchNorm", "ReLU", "Conv2d", "BatchNorm", "ReLU", "Conv2d"]),
+    ],
+)
+def test_placement_orders_the_residual_branch(placement: str, order: list[str]) -> None:
+    block = next(m for m in net(name="resnet", placement=placement).modules() if hasattr(m, "branch"))
+    assert kinds(block.branch) == order
+
+
+@pytest.mark.parametrize("name", list(NETS))
+@pytest.mark.parametrize("norm", [n for n in METHODS if n != "custom"])
+@pytest.mark.parametrize("placement", ["before", "after", "pre"])
+def test_every_norm_in_every_net_learns_from_every_parameter(name: str, norm: str, placement: str) -> None:
+    if (name, norm) == ("mlp", "instance"):
+        with pytest.raises(NormlabError, match="one value a channel"):
+            net(norm, name)
+        return
+    built = net(norm, name, placement=placement)
+    output = built(torch.randn(4, *SHAPE))
+    assert output.shape == (4, 10)
+    output.square().sum().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in built.parameters())
+
+
+def test_a_bias_stands_only_where_no_shift_follows() -> None:
+    convs = lambda n: [m.bias is not None for m in n.modules() if isinstance(m, nn.Conv2d)]  # noqa: E731
+    assert convs(net("none")) == [True, True]
+    assert convs(net("batch")) == [False, False]
+    assert convs(net("batch", placement="after")) == [True, True]
+    assert convs(net("batch", norm_in="fc")) == [True, True]
+
+
+def test_norms_stand_where_norm_in_says() -> None:
+    def normed(norm_in: str) -> list[int]:
+        return [m.num_features for m in net(norm_in=norm_in).modules() if type(m).__name__ == "BatchNorm"]
+
+    assert normed("both") == [8, 16, 16]
+    assert normed("conv") == [8, 16]
+    assert normed("fc") == [16]
+
+
+def test_arms_share_initial_weights_and_seeds_differ() -> None:
+    def weights(norm: str, seed: int) -> list[torch.Tensor]:
+        return [m.weight for m in net(norm, seed=seed).modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+
+    for a, b in zip(weights("none", 0), weights("batch", 0), strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(weights("none", 0)[0], weights("none", 1)[0])
+
+
+@pytest.mark.parametrize(
+    ("scheme", "std"), [("kaiming", (2 / 512) ** 0.5), ("xavier", (2 / 1536) ** 0.5), ("normal", 0.01), ("uniform", 0.1 / 3**0.5)]
+)
+def test_initial_spread_is_the_schemes_times_the_gain(scheme: str, std: float) -> None:
+    weight = torch.empty(1024, 512)
+    draw(weight, InitConfig(scheme=scheme, gain=2.0), 0, 0)
+    assert weight.std().item() == pytest.approx(2 * std, rel=0.02)
+
+
+def test_orthogonal_rows() -> None:
+    weight = torch.empty(32, 64)
+    draw(weight, InitConfig(scheme="orthogonal"), 0, 0)
+    torch.testing.assert_close(weight @ weight.T, torch.eye(32), atol=1e-5, rtol=0)
+
+
+def test_what_does_not_fit_is_refused_in_words() -> None:
+    with pytest.raises(NormlabError, match="too many poolings"):
+        net(widths=(8,) * 6)
+    with pytest.raises(NormlabError, match="6n\\+2"):
+        net(name="resnet", depth=9)
+    with pytest.raises(NormlabError, match="unknown net"):
+        make_net(NetConfig(name="vgg", widths=(8,)), NormConfig(name="none"), SHAPE, 10, 0)
+    with pytest.raises(NormlabError, match="unknown norm"):
+        net("bacth")

@@ -1,0 +1,238 @@
+"""Runs: what a key depends on, and records that are whole or set aside."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from normlab.config import MeasureConfig, RunConfig
+from normlab.runs.execute import execute, is_done
+from normlab.runs.key import run_key
+from normlab.runs.measures import measure, measure_over_rates
+from normlab.runs.record import BrokenRecord, Record, StoreError, read, write
+from normlab.runs.store import Store
+
+Make = Callable[..., RunConfig]
+
+
+def test_a_key_is_for_what_decides_the_result(make_config: Make) -> None:
+    base = run_key(make_config(norm="batch"))
+    same = [{"measure.validate_every": 0.1}, {"measure.probe_loss": True}, {"numerics.threads": 2}, {"numerics.device": "cpu"}]
+    other = [{"optimizer.lr": 0.2}, {"seed": 1}, {"norm.eps": 1e-3}, {"data.train_size": 90}, {"net.placement": "after"},
+             {"training.epochs": 3}, {"numerics.layout": "contiguous"}, {"norm.momentum": 0.01}, {"schedule": "cosine"}]
+    assert {run_key(make_config(o, norm="batch")) for o in same} == {base}
+    keys = [run_key(make_config(o, norm="batch")) for o in other]
+    assert len({base, *keys}) == len(other) + 1
+
+
+def test_equal_numbers_written_differently_have_one_key(make_config: Make) -> None:
+    assert run_key(make_config({"training.epochs": 2})) == run_key(make_config({"training.epochs": 2.0}))
+    assert run_key(make_config({"optimizer.lr": 1e-1})) == run_key(make_config({"optimizer.lr": 0.1}))
+
+
+def test_a_users_class_is_part_of_the_key(make_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = "from torch import nn\nclass MyNorm(nn.GroupNorm):\n    def __init__(self, n): super().__init__(%d, n)\n"
+    keys = []
+    for name, groups in (("my_first", 1), ("my_second", 2)):
+        (tmp_path / f"{name}.py").write_text(source % groups)
+        keys.append(run_key(make_config({"norm.target": f"{name}.MyNorm"}, norm="custom")))
+    assert keys[0] != keys[1]
+
+
+@pytest.fixture()
+def store(tmp_path: Path, make_config: Make) -> Store:
+    store = Store(tmp_path / "quick")
+    execute(make_config(norm="batch"), store)
+    execute(make_config(norm="none"), store)
+    return store.refresh()
+
+
+def test_a_store_gives_back_what_was_put_before_and_after_compaction(store: Store, make_config: Make) -> None:
+    key = run_key(make_config(norm="batch"))
+    store.put_evaluation(key, "toy", {"a": 1.5})
+    before = store.refresh().facts(key), store.history(key), store.evaluation(key, "toy")
+    assert before[0] is not None
+    assert before[0]["norm"] == "batch"
+    assert json.loads(before[0]["config"])["norm"]["eps"] == 1e-5
+    store.compact()
+    assert not list((store.root / "runs").iterdir())
+    again = Store(store.root).refresh()
+    facts = again.facts(key)
+    assert facts is not None
+    assert {k: v for k, v in facts.items() if v is not None} == pytest.approx({k: v for k, v in before[0].items() if v is not None})
+    pd.testing.assert_frame_equal(again.history(key)[["step", "train_loss"]], before[1][["step", "train_loss"]], check_dtype=False)
+    assert again.evaluation(key, "toy") == {"a": 1.5}
+    assert len(again) == 2
+
+
+def test_weights_are_kept(store: Store, make_config: Make) -> None:
+    weights = store.weights(run_key(make_config(norm="batch")))
+    assert weights is not None
+    assert "0.0.weight" in weights
+    (store.root / "weights" / f"{run_key(make_config(norm='none'))}.pt").write_bytes(b"broken")
+    assert store.weights(run_key(make_config(norm="none"))) is None
+
+
+def damage_truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def damage_flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    place = content.index(b'"facts"') + 60
+    content[place] ^= 1
+    file.write_bytes(bytes(content))
+
+
+def damage_empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def damage_foreign(file: Path) -> None:
+    pd.DataFrame({"a": [1]}).to_parquet(file)
+
+
+def damage_version(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b'"schema": 1', b'"schema": 9'))
+
+
+@pytest.mark.parametrize("damage", [damage_truncate, damage_flip, damage_empty, damage_foreign, damage_version])
+def test_a_broken_record_is_set_aside_and_its_run_is_done_again(
+    store: Store, make_config: Make, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = make_config(norm="batch")
+    file = store.root / "runs" / f"{run_key(config)}.parquet"
+    damage(file)
+    with pytest.raises(BrokenRecord):
+        read(file)
+    fresh = Store(store.root).refresh()
+    assert run_key(config) not in fresh
+    assert len(fresh) == 1
+    assert "counts as not done" in capsys.readouterr().err
+    assert (store.root / "set_aside" / file.name).exists()
+    execute(config, fresh)
+    assert run_key(config) in fresh.refresh()
+
+
+def test_a_full_disk_harms_nothing_and_is_told_with_the_path(tmp_path: Path) -> None:
+    """A limit on file size makes the operating system refuse the write for real."""
+    script = f"""
+import resource, sys
+from pathlib import Path
+from normlab.runs.record import Record, StoreError, write
+write(Path({str(tmp_path)!r}) / "a.parquet", Record({{"run_key": "a"}}))
+import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    write(Path({str(tmp_path)!r}) / "b.parquet", Record({{"run_key": "b"}}, [{{"step": i}} for i in range(1000)]))
+except StoreError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=True)
+    assert f"cannot write {tmp_path / 'b.parquet'}" in done.stdout
+    assert [f.name for f in tmp_path.iterdir()] == ["a.parquet"]
+    assert read(tmp_path / "a.parquet").facts == {"run_key": "a"}
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write"):
+        write(tmp_path / "file" / "a.parquet", Record({"run_key": "a"}))
+
+
+def test_a_claim_has_one_holder_and_ends_with_its_process(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    script = f"from normlab.runs.store import Store; from pathlib import Path; import os\n" \
+             f"lock = Store(Path({str(tmp_path)!r})).claim('x'); print(lock is not None, flush=True); input(); os._exit(9)"
+    child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline().strip() == "True"
+    assert store.claim("x") is None
+    assert store.running() == {"x"}
+    child.kill()
+    child.communicate()
+    lock = store.claim("x")
+    assert lock is not None
+    lock.release()
+    assert store.running() == set()
+
+
+def test_what_was_measured_coarsely_is_measured_again_only_where_asked(store: Store, make_config: Make) -> None:
+    coarse, fine = make_config(norm="batch"), make_config({"measure.validate_every": 0.2}, norm="batch")
+    key = run_key(coarse)
+    assert is_done(store, key, coarse)
+    assert not is_done(store, key, fine)
+    before = store.facts(key)
+    execute(fine, store)
+    again = Store(store.root).refresh()
+    assert is_done(again, key, fine)
+    assert is_done(again, key, coarse)
+    assert (again.facts(key) or {})["weights_sha256"] == (before or {})["weights_sha256"]
+    assert MeasureConfig(validate_every=0.1).covers(MeasureConfig(validate_every=0.5))
+    assert not MeasureConfig(validate_every=0.4).covers(MeasureConfig(validate_every=0.5))
+
+
+def put(store: Store, key: str, history: list[dict[str, float]], **facts: object) -> None:
+    base = {"run_key": key, "status": "ok", "chance": 0.1, "steps": 40, "steps_per_epoch": 10}
+    store.put(Record(base | facts, history))
+    store.refresh()
+
+
+def test_measures_read_off_a_history(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    accuracies = [0.2, 0.5, 0.55, 0.8]
+    history = [{"step": 10 * (i + 1), "epoch": i + 1.0, "train_loss": 2.0 - i / 2, "validation_accuracy": a, "probe_loss": None}
+               for i, a in enumerate(accuracies)]
+    put(store, "ok", history, test_accuracy=0.7, test_accuracy_batch=0.9, **{"test_accuracy_decay_0.9": 0.8})
+    assert measure(store, "ok", "validation_accuracy@2") == (0.5, False)
+    assert measure(store, "ok", "epochs_to@0.5") == (2.0, False)
+    assert measure(store, "ok", "steps_to@0.6") == (40.0, False)
+    assert measure(store, "ok", "epochs_to@0.95") == (4.0, True)
+    assert measure(store, "ok", "lowest_train_loss") == (0.5, False)
+    gap = measure(store, "ok", "test_gap_decay_0.9")
+    assert gap is not None
+    assert gap.number == pytest.approx(0.1)
+    assert measure(store, "ok", "seconds_to@0.5") is None
+    store.put_evaluation("ok", "step_seconds", {"best_layout": 0.5})
+    assert measure(store.refresh(), "ok", "seconds_to@0.5") == (10.0, False)
+    assert measure(store, "absent", "test_accuracy") is None
+    put(store, "broken", history[:1], status="diverged")
+    assert measure(store, "broken", "test_accuracy") == (0.1, False)
+    assert measure(store, "broken", "validation_accuracy@4") == (0.1, False)
+    assert measure(store, "broken", "epochs_to@0.5") == (4.0, True)
+
+
+def test_roughness_is_the_change_inside_the_band(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    losses = [3.0] * 10 + [1.0, 1.2] * 15 + [0.1] * 10
+    rows = [{"step": i + 1, "epoch": i / 10, "train_loss": v, "validation_accuracy": None, "probe_loss": v} for i, v in enumerate(losses)]
+    put(store, "rough", rows)
+    value = measure(store, "rough", "roughness@0.5,2.0")
+    assert value is not None
+    assert 0.19 < value.number < 0.8
+    assert measure(store, "rough", "roughness@5,6") is None
+
+
+def test_measures_over_rates() -> None:
+    rates, accuracies = [1.0, 0.01, 0.1, 10.0], [0.88, 0.5, 0.9, 0.1]
+    stable = measure_over_rates(rates, accuracies, "largest_stable_rate@0.05")
+    assert stable.number == pytest.approx(0.0)
+    assert not stable.censored
+    width = measure_over_rates(rates, accuracies, "rate_width@0.05")
+    assert width.number == pytest.approx(1.0)
+    assert not width.censored
+    assert measure_over_rates([0.1, 1.0], [0.9, 0.9], "largest_stable_rate@0.05").censored
+    assert measure_over_rates([0.1, 1.0], [0.9, 0.9], "rate_width@0.05").censored
+
+
+def test_a_compacted_store_can_be_read_only(store: Store) -> None:
+    store.compact()
+    assert os.listdir(store.root / "runs") == []
+    assert len(Store(store.root).refresh().runs()) == 2

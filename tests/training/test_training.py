@@ -1,0 +1,199 @@
+"""Training: the same key gives the same history, measuring changes nothing, and statistics are what they claim to be."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from normlab.config import RunConfig
+from normlab.data.batches import load_splits
+from normlab.nets import make_net
+from normlab.norms.batch import BatchNorm
+from normlab.runs.execute import weights_sha256
+from normlab.training.evaluate import evaluate, evaluate_on_batch_statistics
+from normlab.training.loop import train
+from normlab.training.noise import gradient_noise, statistics_noise
+from normlab.training.optim import make_optimizer, make_schedule
+from normlab.training.statistics import RunningStatistics, batch_norms, batch_statistics, recalibrate
+from normlab.training.timing import step_seconds
+
+Make = Callable[..., RunConfig]
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer", "group", "instance"])
+def test_one_key_gives_one_history_bit_for_bit(make_config: Make, norm: str) -> None:
+    config = make_config(norm=norm)
+    first, second = train(config), train(config)
+    assert first.history == second.history
+    assert weights_sha256(first.weights) == weights_sha256(second.weights)
+    other = train(make_config(norm=norm, seed=1))
+    assert other.history != first.history
+
+
+def test_measuring_more_changes_no_weight(make_config: Make) -> None:
+    plain = train(make_config(norm="batch"))
+    watched = train(make_config({"measure.probe_loss": True, "measure.log_every": 1, "measure.validate_every": 0.2}, norm="batch"))
+    assert weights_sha256(plain.weights) == weights_sha256(watched.weights)
+    assert all(row["probe_loss"] is not None for row in watched.history)
+    assert sum(row["validation_accuracy"] is not None for row in watched.history) == 10
+    assert plain.measures["test_accuracy"] == watched.measures["test_accuracy"]
+
+
+def test_the_loop_is_plain_sgd(make_config: Make) -> None:
+    """The first steps, written out with PyTorch's own pieces."""
+    config = make_config({"training.epochs": 1, "measure.log_every": 1, "numerics.layout": "contiguous"}, norm="batch")
+    splits = load_splits(config.data, config.seed)
+    net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    order = torch.randperm(100, generator=__import__("normlab.seeds").seeds.generator(0, "order"))
+    losses = []
+    for indices in order.split(20):
+        loss = nn.functional.cross_entropy(net(splits.train.images[indices]), splits.train.labels[indices])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    result = train(config)
+    assert [row["train_loss"] for row in result.history] == pytest.approx(losses, rel=1e-4)
+    for name, value in net.state_dict().items():
+        if "running" in name:  # the shadow averages equal PyTorch's own
+            torch.testing.assert_close(result.weights[name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_the_ladder_of_decays_equals_batch_norms_of_those_momenta() -> None:
+    inputs = [torch.randn(8, 3, 4, 4) * (i + 1) for i in range(5)]
+    net = nn.Sequential(BatchNorm(3, momentum=0.1))
+    ladder = RunningStatistics(net, updates=5, decays=(0.0, 0.5, 0.99))
+    for x in inputs:
+        net(x)
+        ladder.update()
+    for decay in (0.0, 0.5, 0.9, 0.99):
+        plain = nn.BatchNorm2d(3, momentum=1 - decay)
+        for x in inputs:
+            plain(x)
+        ladder.install(decay)
+        torch.testing.assert_close(net[0].running_mean, plain.running_mean)
+        torch.testing.assert_close(net[0].running_var, plain.running_var)
+
+
+def test_jitter_falls_and_lag_grows_with_decay_on_a_drifting_mean() -> None:
+    net = nn.Sequential(BatchNorm(4))
+    ladder = RunningStatistics(net, updates=400, decays=(0.5, 0.9, 0.99))
+    torch.manual_seed(0)
+    for step in range(400):
+        net(torch.randn(16, 4, 1, 2) + 0.01 * step)
+        ladder.update()
+    found = ladder.steadiness()
+    assert found["jitter_decay_0.5"] > found["jitter_decay_0.9"] > found["jitter_decay_0.99"]
+    # A drift of v a step is followed at a distance of v·d/(1 − d), here 0.09 and nearly 0.97 (not yet settled).
+    assert found["lag_decay_0.9"] == pytest.approx(0.09, rel=0.15)
+    assert found["lag_decay_0.99"] == pytest.approx(0.01 * 99 * (1 - 0.99**350), rel=0.15)
+
+
+def test_recalibration_gives_the_moments_of_all_images() -> None:
+    net = nn.Sequential(BatchNorm(2, statistics_batch=2))
+    images = torch.randn(1000, 2, 3, 3) * 2 + 5
+    recalibrate(net, images, batch_size=250)
+    torch.testing.assert_close(net[0].running_mean, images.mean((0, 2, 3)), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(net[0].running_var, images.var((0, 2, 3)), rtol=2e-3, atol=1e-4)
+    assert net[0].statistics_batch == 2
+    assert net[0].momentum == 0.1
+
+
+def test_batch_statistics_are_used_and_leave_no_trace() -> None:
+    net = nn.Sequential(BatchNorm(2))
+    x = torch.randn(8, 2, 3, 3) * 4
+    before = net[0].running_mean.clone()
+    with batch_statistics(net):
+        y = net(x)
+    torch.testing.assert_close(y.mean((0, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
+    assert torch.equal(net[0].running_mean, before)
+
+
+def test_evaluation_counts_every_sample_once(make_config: Make) -> None:
+    splits = load_splits(make_config().data, 0)
+    net = make_net(make_config().net, make_config(norm="none").norm, splits.shape, 10, 0)
+    expected = (net(splits.test.images).argmax(1) == splits.test.labels).double().mean().item()
+    assert evaluate(net, splits.test, batch_size=7)[1] == pytest.approx(expected)
+    assert evaluate_on_batch_statistics(net, splits.test, 16)[1] == pytest.approx(expected)
+
+
+def test_accumulated_batches_equal_one_large_batch_without_norm(make_config: Make) -> None:
+    large = train(make_config({"training.epochs": 1, "measure.log_every": 1}, norm="none"))
+    small = train(make_config({"training.epochs": 1, "measure.log_every": 1, "data.batch_size": 5, "training.accumulate": 4}, norm="none"))
+    assert [r["train_loss"] for r in small.history] == pytest.approx([r["train_loss"] for r in large.history], rel=1e-3)
+
+
+def test_divergence_has_its_step_and_chance_counts_as_divergence(make_config: Make) -> None:
+    exploded = train(make_config({"optimizer.lr": 1e4, "training.epochs": 4}, norm="none"))
+    assert exploded.status == "diverged"
+    assert exploded.diverged_step is not None
+    assert exploded.measures["chance"] == 0.1
+    stuck = train(make_config({"optimizer.lr": 1e-9, "net.init.scheme": "normal"}, norm="none"))
+    assert stuck.status == ("diverged" if stuck.history[-1]["train_loss"] >= math.log(10) else "ok")
+    assert train(make_config({"training.epochs": 8}, norm="batch")).status == "ok"
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
+def test_every_optimizer_and_schedule_trains(make_config: Make, optimizer: str, schedule: str) -> None:
+    overrides = {"optimizer.lr": 0.05 if optimizer == "sgd" else 0.01, "training.epochs": 10, "training.clip_norm": 1.0}
+    result = train(make_config(overrides, optimizer=optimizer, schedule=schedule, norm="batch"))
+    assert result.history[-1]["train_loss"] < math.log(10)
+
+
+def test_schedules_start_and_end_where_they_should(make_config: Make) -> None:
+    def rates(schedule: str) -> list[float]:
+        config = make_config(schedule=schedule)
+        optimizer = make_optimizer(config.optimizer, [nn.Parameter(torch.zeros(1, requires_grad=True))])
+        plan = make_schedule(config.schedule, optimizer, 0.1, 10)
+        found = []
+        for _ in range(10):
+            found.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            if plan:
+                plan.step()
+        return found
+
+    assert rates("constant") == [0.1] * 10
+    assert rates("cosine") == pytest.approx([0.05 * (1 + math.cos(math.pi * t / 10)) for t in range(10)])
+    peak = rates("one_cycle")
+    assert max(peak) == pytest.approx(0.1)
+    assert peak[0] < 0.01 > peak[-1]
+
+
+def test_half_precision_trains(make_config: Make) -> None:
+    assert train(make_config({"numerics.amp": True, "training.epochs": 6}, norm="batch")).history[-1]["train_loss"] < 2.2
+
+
+def test_a_shift_changes_inputs_from_its_step_on_and_at_the_end(make_config: Make) -> None:
+    shifted = {"data.shift": {"start": 0.5, "scale": 0.5, "offset": 1.0}, "measure.log_every": 1}
+    plain, changed = (train(make_config({"measure.log_every": 1} | o, norm="batch")) for o in ({}, shifted))
+    losses = [[row["train_loss"] for row in r.history] for r in (plain, changed)]
+    assert losses[0][:5] == losses[1][:5]
+    assert losses[0][5] != losses[1][5]
+    assert changed.measures["test_accuracy_decay_0"] > changed.measures["test_accuracy_decay_0.9999"] - 0.05
+
+
+def test_noise_of_statistics_falls_with_the_root_of_the_batch(make_config: Make) -> None:
+    config = make_config({"data.train_size": 500, "training.epochs": 3}, norm="batch")
+    splits = load_splits(config.data, 0)
+    net = make_net(config.net, config.norm, splits.shape, 10, 0)
+    slopes = statistics_noise(net, config, splits)
+    assert slopes["mean_slope"] == pytest.approx(-0.5, abs=0.06)
+    assert -0.7 < slopes["variance_slope"] < -0.35
+    assert all(not layer.training for layer in batch_norms(net))
+
+
+def test_without_batch_norm_live_and_frozen_gradients_are_the_same(make_config: Make) -> None:
+    config = make_config({"data.train_size": 200}, norm="group")
+    splits = load_splits(config.data, 0)
+    net = make_net(config.net, config.norm, splits.shape, 10, 0)
+    assert gradient_noise(net, config, splits) == pytest.approx({"log_ratio_4": 0, "log_ratio_16": 0, "log_ratio_64": 0}, abs=1e-9)
+
+
+def test_timing_gives_positive_seconds_for_each(make_config: Make) -> None:
+    found = step_seconds([make_config(norm="none"), make_config(norm="batch")])
+    assert all(0 < row["best_layout"] <= row["common_layout"] for row in found)
