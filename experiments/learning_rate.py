@@ -138,7 +138,7 @@ CLAIMS = (
         delta=QUARTER_DECADE,
         cases=(
             Case(Text("with batch norm", "バッチ正規化あり"), adaptive_parts("batch")),
-            Case(Text("without norm", "正規化なし"), adaptive_parts("none")),
+            Case(Text("without norm", "正規化なし"), adaptive_parts("none"), scales=("cpu",)),
         ),
     ),
     Claim(

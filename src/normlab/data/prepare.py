@@ -36,14 +36,14 @@ def prepare(names: list[str]) -> None:
     Raises:
         NormlabError: after all were tried, if some could not be had.
     """
+    image_sets = [find_image_set(name) for name in names]
     console = Console(stderr=True)
     data_dir().mkdir(parents=True, exist_ok=True)
     failures = []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("data sets", total=len(names))
-        for name in names:
-            image_set = find_image_set(name)
+        for image_set in image_sets:
             progress.update(bar, description=f"{image_set.title}: checking")
             try:
                 read(image_set)

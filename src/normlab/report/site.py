@@ -54,7 +54,9 @@ def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) ->
         if scale not in question.design.scales:
             continue
         results = Results.load(question.design, scale, store, composer)
-        claims = [evaluate_claim(claim, results.reader, results.constants, results.seeds) for claim in question.claims]
+        claims = [
+            evaluate_claim(claim, scale, results.reader, results.constants, results.seeds) for claim in question.claims
+        ]
         judge(claims)
         for result in claims:
             now = claim_hash(result.claim, question.design, scale)

@@ -1,5 +1,6 @@
 """Weights & Biases, on a thread of its own behind a queue."""
 
+import netrc
 import os
 import queue
 import sys
@@ -53,8 +54,7 @@ class WandbTracker:
     def _talk(self) -> None:
         import wandb
 
-        has_key = bool(os.environ.get("WANDB_API_KEY")) or bool(wandb.api.api_key)
-        mode = os.environ.get("WANDB_MODE") or ("online" if has_key else "offline")
+        mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
         run: Any = None
         while (message := self._queue.get()) is not None:
             kind, content = message
@@ -81,6 +81,16 @@ class WandbTracker:
             summary = {k: v for k, v in record.facts.items() if isinstance(v, int | float | str) and k != "config"}
             run.summary.update(summary)
         run.finish(exit_code=0 if record is not None else 1)
+
+
+def _has_key() -> bool:
+    """Whether a W&B key is set in the environment or was stored by a login."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    try:
+        return netrc.netrc().authenticators("api.wandb.ai") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
 
 
 def _name(config: dict[str, Any]) -> str:

@@ -70,11 +70,15 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of setting: its parts must all hold. There is one verdict for each value of the axes in ``by``."""
+    """A kind of setting: its parts must all hold. There is one verdict for each value of the axes in ``by``.
+
+    ``scales`` names the scales that the case belongs to; None means all.
+    """
 
     name: Text
     parts: tuple[Contrast, ...]
     by: tuple[str, ...] = ("setting",)
+    scales: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,3 +117,7 @@ class Claim:
     cases: tuple[Case, ...] = ()
     check: Callable[[], Finding] | None = None
     checked: Text | None = None
+
+    def at(self, scale: str) -> tuple[Case, ...]:
+        """The cases of a scale."""
+        return tuple(case for case in self.cases if case.scales is None or scale in case.scales)

@@ -35,7 +35,7 @@ def claim_hash(claim: Claim, design: Design, scale: str) -> str:
         "unit": claim.unit,
         "delta": claim.delta,
         "check": claim.check.__name__ if claim.check else None,
-        "cases": [_substance(case) for case in claim.cases],
+        "cases": [_substance(case) for case in claim.at(scale)],
         "grids": {name: design.grids[name].at_scale(scale).model_dump(mode="json") for name in grids_of(claim)},
         "scale": design.at(scale).model_dump(mode="json"),
     }

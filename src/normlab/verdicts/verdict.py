@@ -95,15 +95,15 @@ class ClaimResult:
 
 
 def evaluate_claim(
-    claim: Claim, reader: CellReader, constants: Mapping[str, Mapping[str, float]], seeds: list[int]
+    claim: Claim, scale: str, reader: CellReader, constants: Mapping[str, Mapping[str, float]], seeds: list[int]
 ) -> ClaimResult:
-    """The effects and tests of one claim; verdicts follow in :func:`judge`, which knows the other claims."""
+    """The effects and tests of one claim at a scale; verdicts follow in :func:`judge`, which knows the other claims."""
     if claim.kind == "exact":
         finding = claim.check() if claim.check else None
         holds = finding is not None and finding.holds
         return ClaimResult(claim, [], finding, "verified" if holds else "falsified")
     settings = []
-    for case in claim.cases:
+    for case in claim.at(scale):
         for at in reader.settings(case.parts[0], case.by):
             known = constants.get(str(at.get("setting")), {})
             parts = []

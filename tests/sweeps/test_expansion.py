@@ -1,0 +1,153 @@
+"""From a design to its runs: products, bundles, skips, choices on tuning seeds, and ladders."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from normlab.errors import NormlabError
+from normlab.runs.record import Record
+from normlab.runs.store import Store
+from normlab.sweeps.compose import Composer
+from normlab.sweeps.design import Design
+from normlab.sweeps.expand import Expander, Expansion
+
+SCALES = {"quick": {"seeds": {"tune": [100, 101], "report": [0, 1, 2]},
+                    "settings": {"one": {"overrides": {"data": "digits"}, "constants": {"target": 0.5}}}}}
+
+
+def expander(store: Store, composer: Composer, **grids: Any) -> Expander:
+    design = Design.parse({"name": "toy", "title": "Toy", "scales": SCALES, "grids": grids}, "toy")
+    return Expander(design, "quick", store, composer)
+
+
+def finish(store: Store, expansion: Expansion, accuracy: Any) -> None:
+    """Put a record for every planned run that has none, with the accuracy that ``accuracy(config)`` says."""
+    for plan in expansion.planned:
+        if plan.run_key not in store:
+            value = accuracy(plan.config)
+            history = [{"step": 10, "epoch": 1.0, "train_loss": 1.0, "validation_accuracy": value, "probe_loss": None}]
+            facts = {"run_key": plan.run_key, "status": "ok", "validation_accuracy": value, "test_accuracy": value, "chance": 0.1,
+                     "steps": 10, "steps_per_epoch": 10, "measured": plan.config.measure.model_dump_json()}
+            store.put(Record(facts, history))
+    store.refresh()
+
+
+def until_done(e: Expander, accuracy: Any) -> Expansion:
+    for _ in range(20):
+        expansion = e.expand()
+        if not expansion.waiting and all(plan.run_key in e.store for plan in expansion.planned):
+            return expansion
+        finish(e.store, expansion, accuracy)
+    raise AssertionError("the expansion never ends")
+
+
+@pytest.fixture()
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "quick")
+
+
+def test_a_product_of_values_and_bundles_with_skips(store: Store, composer: Composer) -> None:
+    grid = {
+        "axes": {"norm": ["batch", "instance"], "where": {"conv": {"net.norm_in": "conv"}, "fc": {"net.norm_in": "fc", "seed": 0}}},
+        "skip": [{"when": {"norm": "instance", "where": "fc"}, "reason": "one value a channel"}],
+    }
+    expansion = expander(store, composer, g=grid).expand()
+    assert len(expansion.planned) == 3 * 3
+    assert {(p.axes["norm"], p.axes["where"], p.config.net.norm_in) for p in expansion.planned} == {
+        ("batch", "conv", "conv"), ("batch", "fc", "fc"), ("instance", "conv", "conv")}
+    assert expansion.skipped == [({"setting": "one", "norm": "instance", "where": "fc"}, "one value a channel")]
+    assert {p.role for p in expansion.planned} == {"report"}
+
+
+def test_the_best_value_is_chosen_on_tuning_seeds_and_reported_on_others(store: Store, composer: Composer) -> None:
+    grid = {"axes": {"norm": ["none", "batch"]},
+            "choose": {"over": {"optimizer.lr": [0.01, 0.1, 1.0]},
+                       "levels": {"best": {"best": "validation_accuracy"}, "worst": {"worst": "validation_accuracy"},
+                                  "×10": {"of": "best", "times": 10.0}, "none's": {"of": "best", "where": {"norm": "none"}}},
+                       "extend": {"optimizer.lr": 10.0}}}
+    e = expander(store, composer, g=grid)
+    first = e.expand()
+    assert {p.role for p in first.planned} == {"tune"}
+    assert first.waiting == 2 * 4 * 3
+    best = {"none": 0.1, "batch": 0.1}
+    expansion = until_done(e, lambda c: 0.9 - abs(c.optimizer.lr - best[c.norm.name]) / 10 + (c.seed < 50) * c.optimizer.lr)
+    reported = {(p.axes["norm"], p.axes["level"]): p.config.optimizer.lr for p in expansion.planned if p.role == "report"}
+    assert reported["batch", "best"] == 0.1
+    assert reported["batch", "worst"] == 1.0
+    assert reported["batch", "×10"] == 1.0
+    assert reported["batch", "none's"] == 0.1
+    assert {p.config.seed for p in expansion.planned if p.role == "report"} == {0, 1, 2}
+    assert {p.config.seed for p in expansion.planned if p.role == "tune"} == {100, 101}
+
+
+def test_a_best_value_at_the_edge_extends_the_grid_for_all_arms(store: Store, composer: Composer) -> None:
+    grid = {"axes": {"norm": ["none", "batch"]},
+            "choose": {"over": {"optimizer.lr": [0.01, 0.1]}, "levels": {"best": {"best": "validation_accuracy"}},
+                       "extend": {"optimizer.lr": 10.0}}}
+    e = expander(store, composer, g=grid)
+    best = {"none": 0.1, "batch": 10.0}
+    expansion = until_done(e, lambda c: 1 - abs(__import__("math").log10(c.optimizer.lr / best[c.norm.name])) / 10)
+    for norm in best:
+        tuned = {p.config.optimizer.lr for p in expansion.planned if p.role == "tune" and p.axes["norm"] == norm}
+        assert tuned == {0.01, 0.1, 1.0, 10.0, 100.0}
+        chosen = {p.config.optimizer.lr for p in expansion.planned if p.role == "report" and p.axes["norm"] == norm}
+        assert chosen == {best[norm]}
+
+
+def test_the_worst_placement_is_sought_with_each_at_its_best_rate(store: Store, composer: Composer) -> None:
+    grid = {"choose": {"over": {"net.placement": ["before", "after"], "optimizer.lr": [0.01, 0.1]},
+                       "levels": {"worst": {"worst": "validation_accuracy", "at_best": ["optimizer.lr"]}}}}
+    table = {("before", 0.01): 0.1, ("before", 0.1): 0.9, ("after", 0.01): 0.5, ("after", 0.1): 0.4}
+    expansion = until_done(expander(store, composer, g=grid), lambda c: table[c.net.placement, c.optimizer.lr])
+    (level,) = {(p.config.net.placement, p.config.optimizer.lr) for p in expansion.planned if p.role == "report"}
+    assert level == ("after", 0.01)
+
+
+def test_the_highest_good_rate(store: Store, composer: Composer) -> None:
+    grid = {"choose": {"over": {"optimizer.lr": [0.01, 0.1, 1.0]}, "levels": {"high": {"highest": "validation_accuracy", "margin": 0.02}}}}
+    table = {0.01: 0.90, 0.1: 0.89, 1.0: 0.5}
+    expansion = until_done(expander(store, composer, g=grid), lambda c: table[c.optimizer.lr])
+    assert {p.config.optimizer.lr for p in expansion.planned if p.role == "report"} == {0.1}
+
+
+def test_a_ladder_climbs_to_the_edge_and_halves_the_last_step(store: Store, composer: Composer) -> None:
+    grid = {"ladder": {"over": "optimizer.lr", "values": [0.01, 0.1], "margins": [0.05]}}
+    e = expander(store, composer, g=grid)
+    edge = {0: 0.5, 1: 4.0, 2: 0.05}
+    expansion = until_done(e, lambda c: 0.9 if c.optimizer.lr <= edge[c.seed] else 0.2)
+    for seed, limit in edge.items():
+        rates = sorted(p.config.optimizer.lr for p in expansion.planned if p.config.seed == seed)
+        good, bad = [r for r in rates if r <= limit], [r for r in rates if r > limit]
+        assert min(bad) / max(good) <= 1.81
+        assert {0.01, 0.1} <= set(rates)
+
+
+def test_measures_asked_of_reported_runs_are_not_asked_of_tuning_runs(store: Store, composer: Composer) -> None:
+    grid = {"measure": {"probe_loss": True}, "tune": True, "axes": {"norm": ["batch"]}}
+    planned = expander(store, composer, g=grid).expand().planned
+    assert {(p.role, p.config.measure.probe_loss) for p in planned} == {("tune", False), ("report", True)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"grids": {"g": {"axis": {}}}}, "grids.g.axis: Extra inputs"),
+        ({"scales": {"quick": {"seeds": {"tune": [0], "report": [0]}, "settings": {}}}}, "overlap"),
+        ({"grids": {"g": {"choose": {"over": {}, "levels": {"x": {"best": "a", "of": "b"}}}}}}, "one of best, worst, highest, of"),
+    ],
+)
+def test_a_wrong_design_is_refused_in_words(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(NormlabError, match=message):
+        Design.parse({"name": "toy", "title": "Toy", "scales": SCALES, "grids": {}} | change, "toy")
+
+
+def test_unknown_overrides_are_refused(composer: Composer) -> None:
+    with pytest.raises(NormlabError, match=r"unknown override key 'norm\.epsilon'"):
+        composer({"norm": "batch", "norm.epsilon": 1e-3})
+    with pytest.raises(NormlabError, match=r"unknown override key 'norm\.eps'"):
+        composer({"norm": "none", "norm.eps": 1e-3})
+    with pytest.raises(NormlabError, match=r"optimizer\.lr: Input should be greater than 0"):
+        composer({"optimizer.lr": -0.1})
+    with pytest.raises(NormlabError, match=r"statistics_batch=3 does not divide"):
+        composer({"norm": "batch", "norm.statistics_batch": 3})

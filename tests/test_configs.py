@@ -1,0 +1,83 @@
+"""Every configuration composes, every experiment expands, and every claim finds its arms."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments import LOCK, NAMES, all_experiments
+from normlab.norms import METHODS
+from normlab.runs.key import run_key
+from normlab.runs.store import Store
+from normlab.sweeps.compose import Composer
+from normlab.sweeps.design import config_dir
+from normlab.sweeps.expand import Expander
+from normlab.verdicts.claim import Pick
+from normlab.verdicts.registry import claim_hash, grids_of, make_lock, read_lock, register, registered
+
+GROUPS = ("data", "net", "norm", "optimizer", "schedule")
+CHOICES = [(group, file.stem) for group in GROUPS for file in sorted((config_dir() / group).glob("*.yaml"))]
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_composes_and_has_a_key(composer: Composer, group: str, choice: str) -> None:
+    overrides = {group: choice} | ({"norm.target": "torch.nn.Identity"} if choice == "custom" else {})
+    assert len(run_key(composer(overrides))) == 20
+
+
+def test_every_method_has_its_configuration() -> None:
+    assert {file.stem for file in (config_dir() / "norm").glob("*.yaml")} == set(METHODS)
+
+
+@pytest.mark.parametrize("experiment", all_experiments(), ids=list(NAMES))
+def test_every_claim_finds_its_arms_in_the_design(experiment, composer: Composer, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for scale in experiment.design.scales:
+        expansion = Expander(experiment.design, scale, Store(tmp_path), composer).expand()
+        constants = [setting.constants for setting in experiment.design.at(scale).settings.values()]
+        for claim in experiment.claims:
+            assert isinstance(claim.delta, float) or all(claim.delta in known for known in constants)
+            for name in grids_of(claim):
+                grid = experiment.design.grids[name].at_scale(scale)
+                assert any(plan.grid == name for plan in expansion.planned)
+                levels = set(grid.choose.levels) if grid.choose else set()
+                for case in claim.at(scale):
+                    for part in case.parts:
+                        for arm in (part.plus, part.minus, *(part.less or ())):
+                            if arm is None or arm.grid != name:
+                                continue
+                            known_axes = {"setting", "level", *grid.axes, *({grid.ladder.over} if grid.ladder else ())}
+                            assert set(arm.axes) <= known_axes
+                            assert arm.axes.get("level", None) in levels | {None}
+                            assert bool(levels) == ("level" in arm.axes), f"{claim.id}: {arm}"
+                            for axis, value in arm.axes.items():
+                                if axis in grid.axes:
+                                    assert value in list(grid.axes[axis]), f"{claim.id}: {axis}={value}"
+                            if not isinstance(arm.measure, Pick):
+                                (arm.measure or part.measure).format(**constants[0])
+
+
+def test_claims_are_unique_bilingual_and_locked() -> None:
+    experiments = all_experiments()
+    claims = [claim for e in experiments for claim in e.claims]
+    assert len({claim.id for claim in claims}) == len(claims)
+    for claim in claims:
+        for text in (claim.statement, claim.method):
+            assert text.en.isascii() or any(c in text.en for c in "×γβεδ→−")
+            assert any("\u3040" <= c <= "\u30ff" for c in text.ja)
+    assert read_lock(LOCK) == make_lock([(e.design, e.claims) for e in experiments])
+
+
+def test_a_hash_changes_with_substance_and_not_with_words(tmp_path: Path) -> None:
+    import dataclasses
+
+    from normlab.verdicts.claim import Text
+
+    experiment = all_experiments()[0]
+    claim = experiment.claims[0]
+    base = claim_hash(claim, experiment.design, "quick")
+    reworded = dataclasses.replace(claim, statement=Text("x", "x"), checked=Text("y", "y"))
+    assert claim_hash(reworded, experiment.design, "quick") == base
+    assert claim_hash(dataclasses.replace(claim, delta=0.02), experiment.design, "quick") != base
+    assert claim_hash(claim, experiment.design, "cpu") != base
+    register(tmp_path, {claim.id: base})
+    register(tmp_path, {claim.id: "changed", "other": "new"})
+    assert registered(tmp_path) == {claim.id: base, "other": "new"}

@@ -1,0 +1,283 @@
+"""Verdicts on synthetic tables whose answer is known."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from normlab.runs.measures import Value, measure_over_rates
+from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Kind, Pick, Text
+from normlab.verdicts.effects import CellReader
+from normlab.verdicts.statistics import benjamini_hochberg, decide, holm, p_greater, p_less
+from normlab.verdicts.verdict import ClaimResult, combine, evaluate_claim, judge, verdict_rows, verdict_table
+
+T = Text("x", "x")
+SEEDS = list(range(8))
+NOISE = np.array([-1.2, 0.7, 0.1, -0.4, 1.1, -0.6, 0.5, -0.2]) * 0.01
+
+
+class Table:
+    """Runs as a dictionary: key → (status, {measure: number or Value})."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, object]] = []
+        self.runs: dict[str, tuple[str, dict[str, object]]] = {}
+
+    def add(self, arm: str, values: Sequence[float | Value | None], setting: str = "s", role: str = "report",
+            status: str = "ok", grid: str = "g", first_seed: int = 0, measure: str = "m", **axes: object) -> "Table":
+        for index, value in enumerate(values):
+            seed = first_seed + index
+            key = f"{grid}/{setting}/{arm}/{role}/{seed}/{axes}"
+            self.rows.append({"grid": grid, "setting": setting, "arm": arm, "role": role, "seed": seed, "run_key": key, **axes})
+            known = self.runs.setdefault(key, (status, {}))
+            if value is not None:
+                known[1][measure] = value
+        return self
+
+    def drop(self, arm: str, seed: int, setting: str = "s") -> "Table":
+        self.runs = {k: v for k, v in self.runs.items() if not k.startswith(f"g/{setting}/{arm}/report/{seed}/")}
+        return self
+
+    def value(self, run_key: str, measure: str) -> Value | None:
+        found = self.runs.get(run_key, ("", {}))[1].get(measure)
+        return found if isinstance(found, Value) or found is None else Value(float(found))  # type: ignore[arg-type]
+
+    def status(self, run_key: str) -> str | None:
+        return self.runs[run_key][0] if run_key in self.runs else None
+
+    @property
+    def reader(self) -> CellReader:
+        return CellReader(pd.DataFrame(self.rows), self, measure_over_rates)
+
+
+def claim(*parts: Contrast, kind: Kind = "superiority", delta: float | str = 0.01, id: str = "c", **options: object) -> Claim:
+    parts = parts or (Contrast(T, "m", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"})),)
+    return Claim(id, ("A §1",), T, T, kind, delta=delta, cases=(Case(T, parts),), **options)  # type: ignore[arg-type]
+
+
+def result(table: Table, tested: Claim, others: Sequence[Claim] = (), **constants: float) -> ClaimResult:
+    results = [evaluate_claim(c, "quick", table.reader, {"s": constants, "t": constants}, SEEDS) for c in (tested, *others)]
+    judge(results)
+    return results[0]
+
+
+def pair(difference: float, noise: float = 1.0, setting: str = "s", table: Table | None = None) -> Table:
+    base = np.linspace(0.5, 0.6, 8)
+    return (table or Table()).add("a", base + difference + noise * NOISE, setting).add("b", base, setting)
+
+
+@pytest.mark.parametrize(
+    ("kind", "difference", "noise", "verdict"),
+    [
+        ("superiority", 0.05, 1, "supported"),
+        ("superiority", 0.0, 0.3, "refuted"),
+        ("superiority", -0.05, 1, "refuted"),
+        ("superiority", 0.005, 0.2, "refuted (real but too small)"),
+        ("superiority", 0.012, 3, "inconclusive"),
+        ("equivalence", 0.0, 0.5, "supported"),
+        ("equivalence", 0.05, 1, "refuted"),
+        ("equivalence", -0.05, 1, "refuted"),
+        ("equivalence", 0.01, 1, "inconclusive"),
+        ("noninferiority", 0.0, 0.5, "supported"),
+        ("noninferiority", 0.05, 1, "supported"),
+        ("noninferiority", -0.05, 1, "refuted"),
+        ("noninferiority", -0.01, 1, "inconclusive"),
+    ],
+)
+def test_every_kind_on_effects_of_known_size(kind: Kind, difference: float, noise: float, verdict: str) -> None:
+    assert result(pair(difference, noise), claim(kind=kind)).verdict == verdict
+
+
+def test_p_values_are_the_paired_t_tests_of_scipy() -> None:
+    a, b = np.array([3.0, 4, 5, 7, 6]), np.array([2.5, 4.5, 4, 5, 6])
+    assert p_greater(a - b, 0.0) == pytest.approx(stats.ttest_rel(a, b, alternative="greater").pvalue)
+    assert p_less(a - b, 1.0) == pytest.approx(stats.ttest_1samp(a - b, 1.0, alternative="less").pvalue)
+    test = decide(a - b, "superiority", 0.1)
+    low, high = stats.ttest_rel(a, b).confidence_interval(0.95)
+    assert (test.low, test.high) == pytest.approx((low, high))
+    assert test.low < test.bootstrap_low < test.estimate < test.bootstrap_high < test.high
+
+
+def test_pairing_removes_what_seeds_share() -> None:
+    shared = np.linspace(0, 1, 8)  # seeds differ by far more than arms
+    table = Table().add("a", shared + 0.02 + NOISE / 10).add("b", shared)
+    assert result(table, claim()).verdict == "supported"
+
+
+def test_delta_may_be_a_constant_of_the_setting() -> None:
+    assert result(pair(0.05), claim(delta="small"), small=0.01).verdict == "supported"
+    assert result(pair(0.05), claim(delta="large"), large=0.2).verdict.startswith("refuted")
+
+
+def test_identical_levels_of_a_range_refute_it() -> None:
+    table = Table().add("a", np.linspace(0.5, 0.6, 8))
+    same = Contrast(T, "m", Arm("g", {"arm": "a"}), Arm("g", {"arm": "a"}))
+    found = result(table, claim(same))
+    assert found.verdict == "refuted"
+    assert found.settings[0].parts[0].test.estimate == 0
+
+
+def test_a_quantized_measure_with_zero_spread_is_not_taken_for_exact() -> None:
+    table = Table().add("a", [1.0] * 3).add("b", [0.0] * 3)
+    contrast = Contrast(T, "m", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}), step=1.0)
+    p = evaluate_claim(claim(contrast), "quick", table.reader, {}, [0, 1, 2]).p_support
+    assert p == pytest.approx(stats.t.sf(1 / (1 / math.sqrt(12) / math.sqrt(3)), 2))
+
+
+def test_diverged_runs_count_and_are_counted() -> None:
+    base = np.linspace(0.8, 0.85, 8)
+    table = Table().add("a", base)
+    table.add("b", base[:4]).add("b", [0.1] * 4, status="diverged", first_seed=4)
+    found = result(table, claim())
+    part = found.settings[0].parts[0]
+    assert part.effects.diverged == 4
+    assert part.test.n == 8
+    assert part.test.estimate == pytest.approx((base[4:] - 0.1).sum() / 8)
+
+
+def test_a_missing_cell_leaves_the_claim_not_run() -> None:
+    assert result(pair(0.05).drop("b", 3), claim()).verdict == "not run"
+    assert result(Table().add("a", [1.0] * 8), claim()).verdict == "not run"
+    table = pair(0.05)
+    table.runs["g/s/b/report/2/{}"] = ("missing", {})
+    assert result(table, claim()).verdict == "not run"
+
+
+def test_censored_pairs_tell_nothing_and_single_ones_count_at_the_horizon() -> None:
+    horizon = Value(10.0, censored=True)
+    slow = [horizon, horizon, *[8.0 + n for n in NOISE[2:]]]
+    fast = [horizon, *[4.0 + n for n in NOISE[1:]]]
+    contrast = Contrast(T, "m", Arm("g", {"arm": "slow"}), Arm("g", {"arm": "fast"}), log=True)
+    found = result(Table().add("slow", slow).add("fast", fast), claim(contrast, delta=0.1))
+    part = found.settings[0].parts[0]
+    assert (part.test.n, part.effects.excluded, part.effects.censored) == (7, 1, 3)
+    assert part.effects.by_seed[1] == pytest.approx(math.log(10 / fast[1]))  # type: ignore[operator]
+    assert found.verdict == "supported"
+
+
+def test_a_state_never_reached_is_excluded_and_too_few_pairs_decide_nothing() -> None:
+    table = Table().add("a", [1.0, 1.1, *[None] * 6]).add("b", [0.0] * 8)
+    found = result(table, claim())
+    assert found.verdict == "inconclusive"
+    assert found.settings[0].parts[0].effects.excluded == 6
+
+
+def test_all_parts_must_hold_and_one_refuted_part_refutes() -> None:
+    base = np.linspace(0.5, 0.6, 8)
+    table = Table().add("a", base).add("low", base - 0.05 + NOISE).add("same", base + NOISE / 4).add("loud", base + 8 * NOISE)
+    part = lambda other: Contrast(T, "m", Arm("g", {"arm": "a"}), Arm("g", {"arm": other}))  # noqa: E731
+    assert result(table, claim(part("low"))).verdict == "supported"
+    assert result(table, claim(part("low"), part("same"))).verdict == "refuted"
+    assert result(table, claim(part("low"), part("loud"))).verdict == "inconclusive"
+
+
+def test_settings_agree_or_the_claim_is_conditional_or_open() -> None:
+    both = pair(0.05, setting="t", table=pair(0.05))
+    assert result(both, claim()).verdict == "supported"
+    assert result(pair(-0.05, setting="t", table=pair(0.05)), claim()).verdict == "conditional"
+    assert result(pair(0.012, 3, setting="t", table=pair(0.05)), claim()).verdict == "inconclusive"
+    assert combine(["refuted", "refuted (real but too small)"]) == "refuted"
+    assert combine(["supported", "not run"]) == "not run"
+    assert combine([]) == "not run"
+
+
+def test_a_difference_of_differences() -> None:
+    base = np.linspace(0.5, 0.6, 8)
+    table = Table().add("a", base + 0.1).add("b", base).add("c", base + 0.04 + NOISE / 4).add("d", base)
+    arms = {name: Arm("g", {"arm": name}) for name in "abcd"}
+    found = result(table, claim(Contrast(T, "m", arms["a"], arms["b"], less=(arms["c"], arms["d"]))))
+    assert found.settings[0].parts[0].test.estimate == pytest.approx(0.1 - 0.04, abs=1e-9)
+    assert found.verdict == "supported"
+
+
+def test_a_reference_number_stands_for_the_second_arm() -> None:
+    table = Table().add("a", -0.5 + NOISE)
+    assert result(table, claim(Contrast(T, "m", Arm("g", {"arm": "a"}), reference=-0.5), kind="equivalence", delta=0.1)).verdict == "supported"
+    assert result(table, claim(Contrast(T, "m", Arm("g", {"arm": "a"}), reference=-1.0), kind="equivalence", delta=0.1)).verdict == "refuted"
+
+
+def test_measures_over_rates_reduce_each_seeds_runs() -> None:
+    table = Table()
+    for rate in (0.1, 1.0, 10.0):
+        table.add("a", [0.9 - 0.001 * rate] * 8, measure="validation_accuracy", lr=rate)
+        table.add("b", [0.9 if rate < 0.5 else 0.1] * 8, measure="validation_accuracy", lr=rate)
+    contrast = Contrast(T, "largest_stable_rate@0.05", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}), over="lr", step=1.0)
+    found = result(table, claim(contrast, delta=math.log(3)))
+    assert found.settings[0].parts[0].test.estimate == pytest.approx(math.log(100))
+    assert found.verdict == "supported"
+
+
+def test_a_picked_reading_is_chosen_on_tuning_seeds_only() -> None:
+    table = Table()
+    for value, tuned, reported in ((1, 0.9, 0.3), (2, 0.5, 0.8)):
+        table.add("a", [tuned] * 2, role="tune", first_seed=100, measure=f"validation_accuracy_decay_{value}")
+        table.add("a", [reported] * 8, measure=f"test_accuracy_decay_{value}")
+    pick = Pick("{part}_accuracy_decay_{value}", (1, 2))
+    assert table.reader.picked(pick, Arm("g", {"arm": "a"}), {"setting": "s"}) == "test_accuracy_decay_1"
+    worst = Pick("{part}_accuracy_decay_{value}", (1, 2), "worst")
+    assert table.reader.picked(worst, Arm("g", {"arm": "a"}), {"setting": "s"}) == "test_accuracy_decay_2"
+
+
+def test_holm_counts_claims_that_were_not_run() -> None:
+    alone = result(pair(0.01, 1.5), claim(delta=0.001))
+    unrun = [claim(Contrast(T, "m", Arm("absent"), Arm("absent")), id=f"u{i}") for i in range(9)]
+    among = result(pair(0.01, 1.5), claim(delta=0.001), unrun)
+    assert alone.p_support == among.p_support
+    assert among.p_adjusted == pytest.approx(min(1, 10 * alone.p_adjusted))
+    assert alone.verdict == "supported"
+    assert among.verdict == "inconclusive"
+
+
+def test_corrections_are_the_textbooks() -> None:
+    p = [0.01, 0.04, 0.03, 0.005]
+    assert holm(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert benjamini_hochberg(p) == pytest.approx([0.02, 0.04, 0.04, 0.02])
+
+
+def test_exact_claims_are_verified_or_falsified() -> None:
+    for holds, verdict in ((True, "verified"), (False, "falsified")):
+        tested = Claim("e", ("A",), T, T, "exact", check=lambda holds=holds: Finding(holds, {"x": 1.0}))
+        assert result(Table().add("a", [1.0]), tested).verdict == verdict
+
+
+@pytest.mark.parametrize("kind", ["superiority", "noninferiority", "equivalence"])
+def test_a_against_a_gives_uniform_p_values(kind: Kind) -> None:
+    """One arm's seeds split in two at random, many times: the raw p of the test at its own boundary is uniform."""
+    rng = np.random.default_rng(0)
+    boundary = {"superiority": 0.0, "noninferiority": -0.01, "equivalence": -0.01}[kind]
+    p_values = []
+    for _ in range(400):
+        arm = rng.normal(0.8, 0.02, 80)
+        effects = arm[:40] - arm[40:] + boundary
+        test = decide(effects, kind, 0.01 if kind != "equivalence" else 0.01)
+        p_values.append(test.p_support if kind != "equivalence" else p_greater(effects, -0.01))
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize(("kind", "effect"), [("superiority", 0.03), ("noninferiority", 0.01), ("equivalence", 0.0)])
+def test_planted_effects_are_recovered_at_the_nominal_rate(kind: Kind, effect: float) -> None:
+    rng = np.random.default_rng(1)
+    delta, sd, n = 0.02, 0.02, 10
+    found = [decide(rng.normal(effect, sd, n), kind, delta) for _ in range(500)]
+    power = np.mean([t.p_support < 0.05 for t in found])
+    gap = effect if kind == "superiority" else effect + delta if kind == "noninferiority" else delta
+    nominal = stats.nct.sf(stats.t.ppf(0.95, n - 1), n - 1, gap / sd * math.sqrt(n))
+    if kind == "equivalence":
+        nominal = 2 * nominal - 1  # both sides; slightly conservative
+    assert power == pytest.approx(nominal, abs=0.06)
+    assert np.mean([t.low < effect < t.high for t in found]) == pytest.approx(0.95, abs=0.03)
+
+
+def test_the_verdict_table_has_a_row_a_setting_and_one_for_all() -> None:
+    found = result(pair(0.05, setting="t", table=pair(0.05)), claim())
+    table = verdict_table(verdict_rows(found, "toy", "figures/c.svg"))
+    assert list(table["setting"]) == ["s", "t", "all"]
+    assert list(table.columns[:17]) == [
+        "claim", "experiment", "article", "setting", "kind", "estimate", "unit", "low", "high", "p", "p_adjusted", "q", "sesoi",
+        "n", "diverged", "verdict", "figure",
+    ]
+    assert (table["verdict"] == "supported").all()
+    assert table["estimate"].iloc[2] == pytest.approx(0.05, abs=0.01)
