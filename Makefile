@@ -98,7 +98,8 @@ test-slow: setup ## the tests that take longer
 
 .PHONY: lint
 lint: setup ## style, types, one-way imports, and whether the claims match their lock
-	@.venv/bin/ruff check .
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --quiet --check . || { echo 'error: run .venv/bin/ruff format .' >&2; exit 1; }
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 	@$(PY) scripts/lock.py --check

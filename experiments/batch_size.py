@@ -104,14 +104,14 @@ CLAIMS = (
             "最適化のバッチは64のまま、統計量を16サンプルと64サンプルで取ったときのテスト正解率の差。劣らないこと。",
         ),
         kind="noninferiority",
-        cases=(
-            Case(GHOST, (Contrast(Text("16 − 64", "16 − 64"), "test_accuracy", ghost(16), ghost(64)),)),
-        ),
+        cases=(Case(GHOST, (Contrast(Text("16 − 64", "16 − 64"), "test_accuracy", ghost(16), ghost(64)),)),),
     ),
     Claim(
         id="bigger-batch-remedy",
         sources=("A §5.1",),
-        statement=Text("The remedy for small batches is a bigger batch.", "小さなバッチの対策は、バッチを大きくすることである。"),
+        statement=Text(
+            "The remedy for small batches is a bigger batch.", "小さなバッチの対策は、バッチを大きくすることである。"
+        ),
         method=Text(
             "Test accuracy with statistics over 64 samples minus over 2; and minus 32 batches of 2 whose gradients are accumulated, "
             "which enlarges the optimizer's batch but not the statistics'. Both must be positive.",
@@ -268,9 +268,7 @@ CLAIMS = (
             "統計量が16サンプル(4枚×4ワーカーを同期)の場合と4サンプル(同期なし)の場合のテスト正解率の差。最適化のバッチは64。",
         ),
         kind="superiority",
-        cases=(
-            Case(GHOST, (Contrast(Text("16 − 4", "16 − 4"), "test_accuracy", ghost(16), ghost(4)),)),
-        ),
+        cases=(Case(GHOST, (Contrast(Text("16 − 4", "16 − 4"), "test_accuracy", ghost(16), ghost(4)),)),),
     ),
 )
 
@@ -280,7 +278,10 @@ def figure(results: Results) -> Figure | None:
     plot, axes = plt.subplots(
         len(results.settings), 2, figsize=(10, 3.5 * len(results.settings)), squeeze=False, layout="constrained"
     )
-    kinds = {"test_accuracy": ("running statistics", "-"), "test_accuracy_recalibrated": ("recalibrated statistics", "--")}
+    kinds = {
+        "test_accuracy": ("running statistics", "-"),
+        "test_accuracy_recalibrated": ("recalibrated statistics", "--"),
+    }
     for (left, right), setting in zip(axes, results.settings, strict=True):
         for measure, (label, line) in kinds.items():
             rows = results.select("ghost", setting=setting, level="best")

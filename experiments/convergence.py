@@ -218,7 +218,9 @@ def figure(results: Results) -> Figure | None:
             if len(rows):
                 accuracies = [100 * v for v in results.values(rows, "test_accuracy")]
                 draw_points(right, list(COLOURS).index(norm), accuracies, colour)
-        left.set(title=f"{DATA_TITLES[setting]}: training at the best rate", xlabel="epoch", ylabel="validation accuracy, %")
+        left.set(
+            title=f"{DATA_TITLES[setting]}: training at the best rate", xlabel="epoch", ylabel="validation accuracy, %"
+        )
         left.legend(fontsize=8)
         shown = [norm for norm in COLOURS if len(results.select("large_batch", setting=setting, norm=norm))]
         right.set_xticks([list(COLOURS).index(n) for n in shown], [method_title(n) for n in shown])

@@ -80,7 +80,10 @@ CLAIMS = (
                 ON_EACH_DATA_SET,
                 (
                     Contrast(
-                        Text("epochs at none's rate over epochs at its own", "none の率でのエポック数 ÷ 自身の率でのエポック数"),
+                        Text(
+                            "epochs at none's rate over epochs at its own",
+                            "none の率でのエポック数 ÷ 自身の率でのエポック数",
+                        ),
                         "epochs_to@{target}",
                         Arm("fastest", {"norm": "batch", "level": "none's fastest"}),
                         Arm("fastest", {"norm": "batch", "level": "fastest"}),
@@ -185,17 +188,26 @@ def figure(results: Results) -> Figure | None:
     """Validation accuracy over the learning rate, for each optimizer with and without batch norm."""
     optimizers = {"sgd_rates": "SGD, momentum 0.9", "adam_rates": "Adam", "rmsprop_rates": "RMSprop"}
     plot, axes = plt.subplots(
-        len(results.settings), 3, figsize=(11.5, 3.3 * len(results.settings)), squeeze=False, layout="constrained", sharey="row"
+        len(results.settings),
+        3,
+        figsize=(11.5, 3.3 * len(results.settings)),
+        squeeze=False,
+        layout="constrained",
+        sharey="row",
     )
     for row, setting in zip(axes, results.settings, strict=True):
         for ax, (grid, title) in zip(row, optimizers.items(), strict=True):
             for norm in ("none", "batch"):
                 rows = results.select(grid, setting=setting, norm=norm)
                 rates = sorted(rate for rate in rows["optimizer.lr"].unique()) if len(rows) else []
-                groups = [[100 * v for v in results.values(rows[rows["optimizer.lr"] == r], "validation_accuracy")] for r in rates]
+                groups = [
+                    [100 * v for v in results.values(rows[rows["optimizer.lr"] == r], "validation_accuracy")]
+                    for r in rates
+                ]
                 common = [(r, g) for r, g in zip(rates, groups, strict=True) if len(g) == len(results.seeds)]
                 if common:
-                    draw_line(ax, *zip(*common, strict=True), label=method_title(norm), colour=COLOURS[norm])
+                    x, y = [rate for rate, _ in common], [group for _, group in common]
+                    draw_line(ax, x, y, label=method_title(norm), colour=COLOURS[norm])
             ax.set(title=f"{DATA_TITLES[setting]}: {title}", xlabel="learning rate", xscale="log")
         row[0].set_ylabel("validation accuracy, %")
         row[0].legend(fontsize=8)

@@ -30,11 +30,14 @@ def epsilon_guards() -> Finding:
     """Constant features stay finite with ε and do not without."""
     with_eps, without = constant_features(1e-5), constant_features(0.0)
     holds = with_eps["share_finite"] == 1.0 and without["share_finite"] == 0.0
-    return Finding(holds, {
-        "share of finite outputs, ε = 1e-5": with_eps["share_finite"],
-        "largest output, ε = 1e-5": with_eps["largest"],
-        "share of finite outputs, ε = 0": without["share_finite"],
-    })
+    return Finding(
+        holds,
+        {
+            "share of finite outputs, ε = 1e-5": with_eps["share_finite"],
+            "largest output, ε = 1e-5": with_eps["largest"],
+            "share of finite outputs, ε = 0": without["share_finite"],
+        },
+    )
 
 
 CLAIMS = (
@@ -223,7 +226,9 @@ CLAIMS = (
             Case(
                 ON_EACH_DATA_SET,
                 tuple(
-                    Contrast(Text(f"1e-3 − {value:g}", f"1e-3 − {value:g}"), "test_accuracy", epsilon(1e-3), epsilon(value))
+                    Contrast(
+                        Text(f"1e-3 − {value:g}", f"1e-3 − {value:g}"), "test_accuracy", epsilon(1e-3), epsilon(value)
+                    )
                     for value in (1e-1, 1.0)
                 ),
             ),
@@ -277,8 +282,11 @@ def figure(results: Results) -> Figure | None:
     plot, axes = plt.subplots(
         len(results.settings), 2, figsize=(10, 3.4 * len(results.settings)), squeeze=False, layout="constrained"
     )
-    lines = {("decays", "length", "short"): ("short training", "-"), ("decays", "length", "long"): ("long training", "--"),
-             ("shifted", "change", "recent"): ("inputs changed in the last 10 %", ":")}
+    lines = {
+        ("decays", "length", "short"): ("short training", "-"),
+        ("decays", "length", "long"): ("long training", "--"),
+        ("shifted", "change", "recent"): ("inputs changed in the last 10 %", ":"),
+    }
     for (left, right), setting in zip(axes, results.settings, strict=True):
         for (grid, axis, value), (label, line) in lines.items():
             rows = results.select(grid, setting=setting, **{axis: value})
@@ -286,13 +294,18 @@ def figure(results: Results) -> Figure | None:
             if all(groups):
                 draw_line(left, range(len(DECAYS)), groups, label=label, colour=COLOURS["batch"], linestyle=line)
         left.set_xticks(range(len(DECAYS)), [f"{decay:g}" for decay in DECAYS])
-        left.set(title=f"{DATA_TITLES[setting]}: decay of the running averages", xlabel="decay (PyTorch's momentum is 1 − decay)",
-                 ylabel="test accuracy, %")
+        left.set(
+            title=f"{DATA_TITLES[setting]}: decay of the running averages",
+            xlabel="decay (PyTorch's momentum is 1 − decay)",
+            ylabel="test accuracy, %",
+        )
         left.legend(fontsize=8)
         rows = results.select("epsilons", setting=setting, level="best")
         if len(rows):
             values = sorted(rows["norm.eps"].unique())
-            groups = [[100 * v for v in results.values(rows[rows["norm.eps"] == value], "test_accuracy")] for value in values]
+            groups = [
+                [100 * v for v in results.values(rows[rows["norm.eps"] == value], "test_accuracy")] for value in values
+            ]
             draw_line(right, values, groups, label="batch norm", colour=COLOURS["batch"])
         right.set(title=f"{DATA_TITLES[setting]}: ε", xlabel="ε", xscale="log", ylabel="test accuracy, %")
     return plot

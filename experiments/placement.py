@@ -160,7 +160,11 @@ CLAIMS = (
 def figure(results: Results) -> Figure | None:
     """Test accuracy of each placement by net and activation, and of norms in each kind of layer."""
     plot, axes = plt.subplots(
-        len(results.settings), 2, figsize=(11, 3.4 * len(results.settings)), squeeze=False, layout="constrained",
+        len(results.settings),
+        2,
+        figsize=(11, 3.4 * len(results.settings)),
+        squeeze=False,
+        layout="constrained",
         width_ratios=[3, 2],
     )
     shades = {"before": "#0072B2", "after": "#56B4E9", "pre": "#004166"}
@@ -170,7 +174,12 @@ def figure(results: Results) -> Figure | None:
         for index, (net, activation) in enumerate(nets):
             for shift, (placement, colour) in enumerate(shades.items()):
                 rows = results.select(
-                    "placements", setting=setting, net=net, activation=activation, net__placement=placement, level="best"
+                    "placements",
+                    setting=setting,
+                    net=net,
+                    activation=activation,
+                    net__placement=placement,
+                    level="best",
                 )
                 if len(rows):
                     accuracies = [100 * v for v in results.values(rows, "test_accuracy")]

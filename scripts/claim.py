@@ -41,5 +41,5 @@ def show(claim_id: str, scale: str, results: str) -> None:
 
 
 if __name__ == "__main__":
-    commands = {"plan": plan, "show": show}
-    run_main(lambda: commands[sys.argv[1]](*sys.argv[2:]))
+    command, *arguments = sys.argv[1:]
+    run_main(lambda: plan(*arguments) if command == "plan" else show(*arguments))

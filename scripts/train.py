@@ -1,6 +1,7 @@
 """One run, or with -m a sweep: `python scripts/train.py norm=group data=cifar10 optimizer.lr=0.1`."""
 
 from pathlib import Path
+from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
@@ -21,7 +22,8 @@ def main(config: DictConfig) -> None:
     try:
         if config.experiment:
             raise NormlabError("an experiment is a sweep of runs; add -m")
-        train_one(OmegaConf.to_container(config, resolve=True))
+        composed: Any = OmegaConf.to_container(config, resolve=True)
+        train_one(composed)
     except NormlabError as error:  # Here and not above: Hydra would print its own line about it first.
         fail(error)
 

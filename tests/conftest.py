@@ -13,8 +13,16 @@ from normlab.config import RunConfig
 from normlab.sweeps.compose import Composer
 
 ROOT = Path(__file__).resolve().parents[1]
-SMALL = {"data": "digits", "data.train_size": 100, "data.validation_size": 50, "data.test_size": 50, "data.batch_size": 20,
-         "net.widths": [8], "net.hidden": 8, "training.epochs": 2}
+SMALL = {
+    "data": "digits",
+    "data.train_size": 100,
+    "data.validation_size": 50,
+    "data.test_size": 50,
+    "data.batch_size": 20,
+    "net.widths": [8],
+    "net.hidden": 8,
+    "training.epochs": 2,
+}
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +36,19 @@ def make_config(composer: Composer) -> Callable[..., RunConfig]:
     return lambda overrides=None, **values: composer({**SMALL, **(overrides or {}), **values})
 
 
-@pytest.fixture()
+@pytest.fixture
 def call(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a script of the repository as a user would, results below a folder of the test's own."""
 
     def run(script: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, str(ROOT / "scripts" / script), *arguments], cwd=tmp_path, text=True, capture_output=True,
-            timeout=300, check=False, **{"env": os.environ | {"DATA_DIR": str(tmp_path / "data")}, **options},
+            [sys.executable, str(ROOT / "scripts" / script), *arguments],
+            cwd=tmp_path,
+            text=True,
+            capture_output=True,
+            timeout=300,
+            check=False,
+            **{"env": os.environ | {"DATA_DIR": str(tmp_path / "data")}, **options},
         )
 
     return run

@@ -73,15 +73,22 @@ def test_a_truncated_record_is_done_again_and_earlier_results_stay(call: Call, t
 
 
 def test_help_needs_no_torch(call: Call) -> None:
-    script = "import sys, runpy; sys.argv = ['train.py', '--help']\ntry: runpy.run_path(sys.path[0] + '/train.py', run_name='__main__')\n" \
-             "except SystemExit: pass\nprint('torch' in sys.modules)"
-    from tests.conftest import ROOT
-
+    script = (
+        "import sys, runpy; sys.argv = ['train.py', '--help']\ntry: runpy.run_path(sys.path[0] + '/train.py', run_name='__main__')\n"
+        "except SystemExit: pass\nprint('torch' in sys.modules)"
+    )
     import os
     import sys
 
-    done = subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n" + script],
-                          capture_output=True, text=True, check=False, env=os.environ)
+    from tests.conftest import ROOT
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n" + script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
+    )
     assert "norm: batch, custom, group, instance, layer, none" in done.stdout
     assert done.stdout.strip().endswith("False")
 

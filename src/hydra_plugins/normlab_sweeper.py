@@ -67,7 +67,9 @@ class NormlabSweeper(Sweeper):
 
         def launch(plan: Path) -> None:
             assert self.launcher is not None
-            jobs = [[*passed_on, f"sweep.plan={plan.resolve()}", f"sweep.worker={i}"] for i in range(self._workers(config))]
+            jobs = [
+                [*passed_on, f"sweep.plan={plan.resolve()}", f"sweep.worker={i}"] for i in range(self._workers(config))
+            ]
             for result in self.launcher.launch(jobs, initial_job_idx=0):
                 if result.status != JobStatus.COMPLETED:
                     _ = result.return_value  # raises the worker's error
@@ -92,8 +94,14 @@ def _register(config: Any, store: Any) -> None:
     if config["experiment"]["name"] in NAMES:
         experiment = load_experiment(config["experiment"]["name"])
         lock = make_lock([(experiment.design, experiment.claims)])
-        register(store.root, {claim: scales[config["scale"]["name"]] for claim, scales in lock.items()
-                              if config["scale"]["name"] in scales})
+        register(
+            store.root,
+            {
+                claim: scales[config["scale"]["name"]]
+                for claim, scales in lock.items()
+                if config["scale"]["name"] in scales
+            },
+        )
 
 
 def _expander(config: Any, overrides: Sequence[Override], store: Any) -> Any:

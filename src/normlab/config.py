@@ -8,7 +8,15 @@ field with a default voids no earlier run, and changing a default would silently
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from normlab.errors import NormlabError
 
@@ -180,6 +188,10 @@ class RunConfig(Strict):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" if e["loc"]
-                        else e["msg"].removeprefix("Value error, ") for e in error.errors())
+            problems = (
+                f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})"
+                if e["loc"]
+                else e["msg"].removeprefix("Value error, ")
+                for e in error.errors()
+            )
             raise NormlabError("; ".join(p[:300] for p in problems)) from None

@@ -54,7 +54,15 @@ def test_augmentation_moves_each_image_by_a_whole_shift() -> None:
     padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
     for image, result in zip(padded, moved, strict=True):
         assert any(torch.equal(image[:, y : y + 8, x : x + 8], result) for y in range(3) for x in range(3))
-    assert len({tuple(m.flatten().tolist()) for m in augment(images[:1].repeat(300, 1, 1, 1), "crop", generator(1, "test"))}) == 9
+    assert (
+        len(
+            {
+                tuple(m.flatten().tolist())
+                for m in augment(images[:1].repeat(300, 1, 1, 1), "crop", generator(1, "test"))
+            }
+        )
+        == 9
+    )
 
 
 def test_flips_are_mirrors_of_about_half_the_images() -> None:
@@ -118,7 +126,7 @@ def test_the_next_source_is_tried_and_every_reason_is_told(tmp_path: Path, monke
     def absent(folder: Path) -> Arrays:
         raise NormlabError("the client npm is not installed")
 
-    image_set, arrays = toy(tmp_path, monkeypatch)
+    arrays = toy(tmp_path, monkeypatch)[1]
     wrong = arrays._replace(test_labels=arrays.test_labels[::-1].copy())
     console = Console(quiet=True)
     sources = (Source("first", absent), Source("second", lambda _: wrong), Source("third", lambda _: arrays))

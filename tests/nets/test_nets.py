@@ -15,7 +15,12 @@ SHAPE = (3, 16, 16)
 
 def net(norm: str = "batch", name: str = "cnn", seed: int = 0, **options: object) -> nn.Module:
     widths = {"cnn": (8, 16), "mlp": (32, 32), "resnet": (8, 16, 32)}[name]
-    base = {"name": name, "widths": widths, "depth": 8 if name == "resnet" else 1, "hidden": 16 if name == "cnn" else None}
+    base = {
+        "name": name,
+        "widths": widths,
+        "depth": 8 if name == "resnet" else 1,
+        "hidden": 16 if name == "cnn" else None,
+    }
     norm_options = {"num_groups": 4} if norm == "group" else {}
     return make_net(NetConfig(**base | options), NormConfig(name=norm, **norm_options), SHAPE, 10, seed)
 
@@ -91,7 +96,8 @@ def test_arms_share_initial_weights_and_seeds_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "std"), [("kaiming", (2 / 512) ** 0.5), ("xavier", (2 / 1536) ** 0.5), ("normal", 0.01), ("uniform", 0.1 / 3**0.5)]
+    ("scheme", "std"),
+    [("kaiming", (2 / 512) ** 0.5), ("xavier", (2 / 1536) ** 0.5), ("normal", 0.01), ("uniform", 0.1 / 3**0.5)],
 )
 def test_initial_spread_is_the_schemes_times_the_gain(scheme: str, std: float) -> None:
     weight = torch.empty(1024, 512)

@@ -1,7 +1,6 @@
 """Runs: what a key depends on, and records that are whole or set aside."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,9 +21,23 @@ Make = Callable[..., RunConfig]
 
 def test_a_key_is_for_what_decides_the_result(make_config: Make) -> None:
     base = run_key(make_config(norm="batch"))
-    same = [{"measure.validate_every": 0.1}, {"measure.probe_loss": True}, {"numerics.threads": 2}, {"numerics.device": "cpu"}]
-    other = [{"optimizer.lr": 0.2}, {"seed": 1}, {"norm.eps": 1e-3}, {"data.train_size": 90}, {"net.placement": "after"},
-             {"training.epochs": 3}, {"numerics.layout": "contiguous"}, {"norm.momentum": 0.01}, {"schedule": "cosine"}]
+    same = [
+        {"measure.validate_every": 0.1},
+        {"measure.probe_loss": True},
+        {"numerics.threads": 2},
+        {"numerics.device": "cpu"},
+    ]
+    other = [
+        {"optimizer.lr": 0.2},
+        {"seed": 1},
+        {"norm.eps": 1e-3},
+        {"data.train_size": 90},
+        {"net.placement": "after"},
+        {"training.epochs": 3},
+        {"numerics.layout": "contiguous"},
+        {"norm.momentum": 0.01},
+        {"schedule": "cosine"},
+    ]
     assert {run_key(make_config(o, norm="batch")) for o in same} == {base}
     keys = [run_key(make_config(o, norm="batch")) for o in other]
     assert len({base, *keys}) == len(other) + 1
@@ -45,7 +58,7 @@ def test_a_users_class_is_part_of_the_key(make_config: Make, tmp_path: Path, mon
     assert keys[0] != keys[1]
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path, make_config: Make) -> Store:
     store = Store(tmp_path / "quick")
     execute(make_config(norm="batch"), store)
@@ -65,8 +78,12 @@ def test_a_store_gives_back_what_was_put_before_and_after_compaction(store: Stor
     again = Store(store.root).refresh()
     facts = again.facts(key)
     assert facts is not None
-    assert {k: v for k, v in facts.items() if v is not None} == pytest.approx({k: v for k, v in before[0].items() if v is not None})
-    pd.testing.assert_frame_equal(again.history(key)[["step", "train_loss"]], before[1][["step", "train_loss"]], check_dtype=False)
+    assert {k: v for k, v in facts.items() if v is not None} == pytest.approx(
+        {k: v for k, v in before[0].items() if v is not None}
+    )
+    pd.testing.assert_frame_equal(
+        again.history(key)[["step", "train_loss"]], before[1][["step", "train_loss"]], check_dtype=False
+    )
     assert again.evaluation(key, "toy") == {"a": 1.5}
     assert len(again) == 2
 
@@ -149,8 +166,10 @@ def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
 
 def test_a_claim_has_one_holder_and_ends_with_its_process(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    script = f"from normlab.runs.store import Store; from pathlib import Path; import os\n" \
-             f"lock = Store(Path({str(tmp_path)!r})).claim('x'); print(lock is not None, flush=True); input(); os._exit(9)"
+    script = (
+        f"from normlab.runs.store import Store; from pathlib import Path; import os\n"
+        f"lock = Store(Path({str(tmp_path)!r})).claim('x'); print(lock is not None, flush=True); input(); os._exit(9)"
+    )
     child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline().strip() == "True"
@@ -188,8 +207,16 @@ def put(store: Store, key: str, history: list[dict[str, float]], **facts: object
 def test_measures_read_off_a_history(tmp_path: Path) -> None:
     store = Store(tmp_path)
     accuracies = [0.2, 0.5, 0.55, 0.8]
-    history = [{"step": 10 * (i + 1), "epoch": i + 1.0, "train_loss": 2.0 - i / 2, "validation_accuracy": a, "probe_loss": None}
-               for i, a in enumerate(accuracies)]
+    history = [
+        {
+            "step": 10 * (i + 1),
+            "epoch": i + 1.0,
+            "train_loss": 2.0 - i / 2,
+            "validation_accuracy": a,
+            "probe_loss": None,
+        }
+        for i, a in enumerate(accuracies)
+    ]
     put(store, "ok", history, test_accuracy=0.7, test_accuracy_batch=0.9, **{"test_accuracy_decay_0.9": 0.8})
     assert measure(store, "ok", "validation_accuracy@2") == (0.5, False)
     assert measure(store, "ok", "epochs_to@0.5") == (2.0, False)
@@ -212,7 +239,10 @@ def test_measures_read_off_a_history(tmp_path: Path) -> None:
 def test_roughness_is_the_change_inside_the_band(tmp_path: Path) -> None:
     store = Store(tmp_path)
     losses = [3.0] * 10 + [1.0, 1.2] * 15 + [0.1] * 10
-    rows = [{"step": i + 1, "epoch": i / 10, "train_loss": v, "validation_accuracy": None, "probe_loss": v} for i, v in enumerate(losses)]
+    rows = [
+        {"step": i + 1, "epoch": i / 10, "train_loss": v, "validation_accuracy": None, "probe_loss": v}
+        for i, v in enumerate(losses)
+    ]
     put(store, "rough", rows)
     value = measure(store, "rough", "roughness@0.5,2.0")
     assert value is not None
@@ -234,5 +264,5 @@ def test_measures_over_rates() -> None:
 
 def test_a_compacted_store_can_be_read_only(store: Store) -> None:
     store.compact()
-    assert os.listdir(store.root / "runs") == []
+    assert list((store.root / "runs").iterdir()) == []
     assert len(Store(store.root).refresh().runs()) == 2

@@ -12,8 +12,12 @@ from normlab.sweeps.compose import Composer
 from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander, Expansion
 
-SCALES = {"quick": {"seeds": {"tune": [100, 101], "report": [0, 1, 2]},
-                    "settings": {"one": {"overrides": {"data": "digits"}, "constants": {"target": 0.5}}}}}
+SCALES = {
+    "quick": {
+        "seeds": {"tune": [100, 101], "report": [0, 1, 2]},
+        "settings": {"one": {"overrides": {"data": "digits"}, "constants": {"target": 0.5}}},
+    }
+}
 
 
 def expander(store: Store, composer: Composer, **grids: Any) -> Expander:
@@ -27,8 +31,16 @@ def finish(store: Store, expansion: Expansion, accuracy: Any) -> None:
         if plan.run_key not in store:
             value = accuracy(plan.config)
             history = [{"step": 10, "epoch": 1.0, "train_loss": 1.0, "validation_accuracy": value, "probe_loss": None}]
-            facts = {"run_key": plan.run_key, "status": "ok", "validation_accuracy": value, "test_accuracy": value, "chance": 0.1,
-                     "steps": 10, "steps_per_epoch": 10, "measured": plan.config.measure.model_dump_json()}
+            facts = {
+                "run_key": plan.run_key,
+                "status": "ok",
+                "validation_accuracy": value,
+                "test_accuracy": value,
+                "chance": 0.1,
+                "steps": 10,
+                "steps_per_epoch": 10,
+                "measured": plan.config.measure.model_dump_json(),
+            }
             store.put(Record(facts, history))
     store.refresh()
 
@@ -42,37 +54,55 @@ def until_done(e: Expander, accuracy: Any) -> Expansion:
     raise AssertionError("the expansion never ends")
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "quick")
 
 
 def test_a_product_of_values_and_bundles_with_skips(store: Store, composer: Composer) -> None:
     grid = {
-        "axes": {"norm": ["batch", "instance"], "where": {"conv": {"net.norm_in": "conv"}, "fc": {"net.norm_in": "fc", "seed": 0}}},
+        "axes": {
+            "norm": ["batch", "instance"],
+            "where": {"conv": {"net.norm_in": "conv"}, "fc": {"net.norm_in": "fc", "seed": 0}},
+        },
         "skip": [{"when": {"norm": "instance", "where": "fc"}, "reason": "one value a channel"}],
     }
     expansion = expander(store, composer, g=grid).expand()
     assert len(expansion.planned) == 3 * 3
     assert {(p.axes["norm"], p.axes["where"], p.config.net.norm_in) for p in expansion.planned} == {
-        ("batch", "conv", "conv"), ("batch", "fc", "fc"), ("instance", "conv", "conv")}
+        ("batch", "conv", "conv"),
+        ("batch", "fc", "fc"),
+        ("instance", "conv", "conv"),
+    }
     assert expansion.skipped == [({"setting": "one", "norm": "instance", "where": "fc"}, "one value a channel")]
     assert {p.role for p in expansion.planned} == {"report"}
 
 
 def test_the_best_value_is_chosen_on_tuning_seeds_and_reported_on_others(store: Store, composer: Composer) -> None:
-    grid = {"axes": {"norm": ["none", "batch"]},
-            "choose": {"over": {"optimizer.lr": [0.01, 0.1, 1.0]},
-                       "levels": {"best": {"best": "validation_accuracy"}, "worst": {"worst": "validation_accuracy"},
-                                  "×10": {"of": "best", "times": 10.0}, "none's": {"of": "best", "where": {"norm": "none"}}},
-                       "extend": {"optimizer.lr": 10.0}}}
+    grid = {
+        "axes": {"norm": ["none", "batch"]},
+        "choose": {
+            "over": {"optimizer.lr": [0.01, 0.1, 1.0]},
+            "levels": {
+                "best": {"best": "validation_accuracy"},
+                "worst": {"worst": "validation_accuracy"},
+                "×10": {"of": "best", "times": 10.0},
+                "none's": {"of": "best", "where": {"norm": "none"}},
+            },
+            "extend": {"optimizer.lr": 10.0},
+        },
+    }
     e = expander(store, composer, g=grid)
     first = e.expand()
     assert {p.role for p in first.planned} == {"tune"}
     assert first.waiting == 2 * 4 * 3
     best = {"none": 0.1, "batch": 0.1}
-    expansion = until_done(e, lambda c: 0.9 - abs(c.optimizer.lr - best[c.norm.name]) / 10 + (c.seed < 50) * c.optimizer.lr)
-    reported = {(p.axes["norm"], p.axes["level"]): p.config.optimizer.lr for p in expansion.planned if p.role == "report"}
+    expansion = until_done(
+        e, lambda c: 0.9 - abs(c.optimizer.lr - best[c.norm.name]) / 10 + (c.seed < 50) * c.optimizer.lr
+    )
+    reported = {
+        (p.axes["norm"], p.axes["level"]): p.config.optimizer.lr for p in expansion.planned if p.role == "report"
+    }
     assert reported["batch", "best"] == 0.1
     assert reported["batch", "worst"] == 1.0
     assert reported["batch", "×10"] == 1.0
@@ -82,9 +112,14 @@ def test_the_best_value_is_chosen_on_tuning_seeds_and_reported_on_others(store: 
 
 
 def test_a_best_value_at_the_edge_extends_the_grid_for_all_arms(store: Store, composer: Composer) -> None:
-    grid = {"axes": {"norm": ["none", "batch"]},
-            "choose": {"over": {"optimizer.lr": [0.01, 0.1]}, "levels": {"best": {"best": "validation_accuracy"}},
-                       "extend": {"optimizer.lr": 10.0}}}
+    grid = {
+        "axes": {"norm": ["none", "batch"]},
+        "choose": {
+            "over": {"optimizer.lr": [0.01, 0.1]},
+            "levels": {"best": {"best": "validation_accuracy"}},
+            "extend": {"optimizer.lr": 10.0},
+        },
+    }
     e = expander(store, composer, g=grid)
     best = {"none": 0.1, "batch": 10.0}
     expansion = until_done(e, lambda c: 1 - abs(__import__("math").log10(c.optimizer.lr / best[c.norm.name])) / 10)
@@ -96,8 +131,12 @@ def test_a_best_value_at_the_edge_extends_the_grid_for_all_arms(store: Store, co
 
 
 def test_the_worst_placement_is_sought_with_each_at_its_best_rate(store: Store, composer: Composer) -> None:
-    grid = {"choose": {"over": {"net.placement": ["before", "after"], "optimizer.lr": [0.01, 0.1]},
-                       "levels": {"worst": {"worst": "validation_accuracy", "at_best": ["optimizer.lr"]}}}}
+    grid = {
+        "choose": {
+            "over": {"net.placement": ["before", "after"], "optimizer.lr": [0.01, 0.1]},
+            "levels": {"worst": {"worst": "validation_accuracy", "at_best": ["optimizer.lr"]}},
+        }
+    }
     table = {("before", 0.01): 0.1, ("before", 0.1): 0.9, ("after", 0.01): 0.5, ("after", 0.1): 0.4}
     expansion = until_done(expander(store, composer, g=grid), lambda c: table[c.net.placement, c.optimizer.lr])
     (level,) = {(p.config.net.placement, p.config.optimizer.lr) for p in expansion.planned if p.role == "report"}
@@ -105,7 +144,12 @@ def test_the_worst_placement_is_sought_with_each_at_its_best_rate(store: Store, 
 
 
 def test_the_highest_good_rate(store: Store, composer: Composer) -> None:
-    grid = {"choose": {"over": {"optimizer.lr": [0.01, 0.1, 1.0]}, "levels": {"high": {"highest": "validation_accuracy", "margin": 0.02}}}}
+    grid = {
+        "choose": {
+            "over": {"optimizer.lr": [0.01, 0.1, 1.0]},
+            "levels": {"high": {"highest": "validation_accuracy", "margin": 0.02}},
+        }
+    }
     table = {0.01: 0.90, 0.1: 0.89, 1.0: 0.5}
     expansion = until_done(expander(store, composer, g=grid), lambda c: table[c.optimizer.lr])
     assert {p.config.optimizer.lr for p in expansion.planned if p.role == "report"} == {0.1}
@@ -134,7 +178,10 @@ def test_measures_asked_of_reported_runs_are_not_asked_of_tuning_runs(store: Sto
     [
         ({"grids": {"g": {"axis": {}}}}, "grids.g.axis: Extra inputs"),
         ({"scales": {"quick": {"seeds": {"tune": [0], "report": [0]}, "settings": {}}}}, "overlap"),
-        ({"grids": {"g": {"choose": {"over": {}, "levels": {"x": {"best": "a", "of": "b"}}}}}}, "one of best, worst, highest, of"),
+        (
+            {"grids": {"g": {"choose": {"over": {}, "levels": {"x": {"best": "a", "of": "b"}}}}}},
+            "one of best, worst, highest, of",
+        ),
     ],
 )
 def test_a_wrong_design_is_refused_in_words(change: dict[str, Any], message: str) -> None:

@@ -14,7 +14,14 @@ import pytest
 from normlab.runs.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = ["data.train_size=100", "data.validation_size=50", "data.test_size=50", "data.batch_size=20", "net.widths=[8]", "net.hidden=8"]
+TINY = [
+    "data.train_size=100",
+    "data.validation_size=50",
+    "data.test_size=50",
+    "data.batch_size=20",
+    "net.widths=[8]",
+    "net.hidden=8",
+]
 Call = Callable[..., subprocess.CompletedProcess[str]]
 RESULT = ["run_key", "norm", "seed", "status", "test_accuracy", "train_loss", "weights_sha256"]
 
@@ -28,7 +35,9 @@ def test_a_command_line_sweep_runs_what_is_missing_and_nothing_twice(call: Call,
     assert first.returncode == 0, first.stderr
     assert "6/6 runs" in first.stderr
     runs = table(tmp_path)
-    assert sorted(zip(runs["norm"], runs["seed"], strict=True)) == [(n, s) for n in ("batch", "group", "none") for s in (0, 1)]
+    assert sorted(zip(runs["norm"], runs["seed"], strict=True)) == [
+        (n, s) for n in ("batch", "group", "none") for s in (0, 1)
+    ]
     again = call("train.py", "-m", "norm=batch,group,none", "seed=0,1", "training.epochs=1", *TINY)
     assert again.returncode == 0
     assert "runs," not in again.stderr
@@ -51,7 +60,15 @@ def test_a_failing_run_is_told_at_the_end_and_stops_no_other(call: Call, tmp_pat
         "    def forward(self, x): raise RuntimeError('this norm is broken')\n"
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    done = call("train.py", "-m", "norm=custom", "norm.target=my_norms.Bad,torch.nn.Identity", "training.epochs=1", *TINY, env=environment)
+    done = call(
+        "train.py",
+        "-m",
+        "norm=custom",
+        "norm.target=my_norms.Bad,torch.nn.Identity",
+        "training.epochs=1",
+        *TINY,
+        env=environment,
+    )
     assert done.returncode == 2
     assert "this norm is broken" in done.stderr
     assert "1 runs failed" in done.stderr
@@ -61,8 +78,12 @@ def test_a_failing_run_is_told_at_the_end_and_stops_no_other(call: Call, tmp_pat
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments], cwd=folder, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, start_new_session=True,
+        [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments],
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
 
 
@@ -100,10 +121,20 @@ def test_a_stopped_sweep_loses_at_most_the_runs_in_flight(tmp_path: Path, stop: 
 
 
 def test_a_killed_worker_costs_its_run_and_the_sweep_goes_on(tmp_path: Path) -> None:
-    process = start(tmp_path, "-m", "norm=batch,none", "seed=0,1,2,3", "training.epochs=20", *TINY, "hydra/launcher=joblib",
-                    "hydra.launcher.n_jobs=2")
+    process = start(
+        tmp_path,
+        "-m",
+        "norm=batch,none",
+        "seed=0,1,2,3",
+        "training.epochs=20",
+        *TINY,
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+    )
     wait_for_runs(tmp_path, 1)
-    children = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "popen_loky"], capture_output=True, text=True, check=False)
+    children = subprocess.run(
+        ["pgrep", "-P", str(process.pid), "-f", "popen_loky"], capture_output=True, text=True, check=False
+    )
     workers = [int(pid) for pid in children.stdout.split()]
     assert workers
     os.kill(workers[-1], signal.SIGKILL)

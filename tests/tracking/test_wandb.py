@@ -63,18 +63,30 @@ def test_an_offline_run_holds_config_history_and_summary(
     for item in records(file):
         match item.WhichOneof("record_type"):
             case "run":
-                found |= {"id": item.run.run_id, "group": item.run.run_group, "job_type": item.run.job_type, "project": item.run.project}
+                found |= {
+                    "id": item.run.run_id,
+                    "group": item.run.run_group,
+                    "job_type": item.run.job_type,
+                    "project": item.run.project,
+                }
                 found["config"] |= items(item.run.config.update)
             case "history":
                 found["history"].append(items(item.history.item))
             case "summary":
                 found["summary"] |= items(item.summary.update)
-    assert (found["id"], found["group"], found["job_type"], found["project"]) == (run_key(config), "placement", "group", "toy")
+    assert (found["id"], found["group"], found["job_type"], found["project"]) == (
+        run_key(config),
+        "placement",
+        "group",
+        "toy",
+    )
     assert found["config"]["optimizer"]["lr"] == 0.1
     assert found["config"]["norm"]["num_groups"] == 8
     validated = [row["validation_accuracy"] for row in found["history"] if "validation_accuracy" in row]
     assert validated == [row["validation_accuracy"] for row in record.table if row["validation_accuracy"] is not None]
-    assert [row["train_loss"] for row in found["history"] if "validation_accuracy" not in row] == [r["train_loss"] for r in record.table]
+    assert [row["train_loss"] for row in found["history"] if "validation_accuracy" not in row] == [
+        r["train_loss"] for r in record.table
+    ]
     assert found["summary"]["test_accuracy"] == record.facts["test_accuracy"]
     assert found["summary"]["status"] == record.facts["status"]
 
@@ -88,7 +100,18 @@ def test_an_outage_never_reaches_the_sweep(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr(wandb, "init", down)
     tracker = WandbTracker("toy", None)
     for _ in range(3):
-        tracker.start("key", {"norm": {"name": "batch"}, "data": {"name": "d"}, "net": {"name": "n"}, "optimizer": {"lr": 1.0}, "seed": 0}, None, None)
+        tracker.start(
+            "key",
+            {
+                "norm": {"name": "batch"},
+                "data": {"name": "d"},
+                "net": {"name": "n"},
+                "optimizer": {"lr": 1.0},
+                "seed": 0,
+            },
+            None,
+            None,
+        )
         tracker.row({"step": 1})
         tracker.finish(None)
     tracker.close()

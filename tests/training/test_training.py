@@ -34,7 +34,9 @@ def test_one_key_gives_one_history_bit_for_bit(make_config: Make, norm: str) -> 
 
 def test_measuring_more_changes_no_weight(make_config: Make) -> None:
     plain = train(make_config(norm="batch"))
-    watched = train(make_config({"measure.probe_loss": True, "measure.log_every": 1, "measure.validate_every": 0.2}, norm="batch"))
+    watched = train(
+        make_config({"measure.probe_loss": True, "measure.log_every": 1, "measure.validate_every": 0.2}, norm="batch")
+    )
     assert weights_sha256(plain.weights) == weights_sha256(watched.weights)
     assert all(row["probe_loss"] is not None for row in watched.history)
     assert sum(row["validation_accuracy"] is not None for row in watched.history) == 10
@@ -122,7 +124,11 @@ def test_evaluation_counts_every_sample_once(make_config: Make) -> None:
 
 def test_accumulated_batches_equal_one_large_batch_without_norm(make_config: Make) -> None:
     large = train(make_config({"training.epochs": 1, "measure.log_every": 1}, norm="none"))
-    small = train(make_config({"training.epochs": 1, "measure.log_every": 1, "data.batch_size": 5, "training.accumulate": 4}, norm="none"))
+    small = train(
+        make_config(
+            {"training.epochs": 1, "measure.log_every": 1, "data.batch_size": 5, "training.accumulate": 4}, norm="none"
+        )
+    )
     assert [r["train_loss"] for r in small.history] == pytest.approx([r["train_loss"] for r in large.history], rel=1e-3)
 
 
@@ -165,7 +171,9 @@ def test_schedules_start_and_end_where_they_should(make_config: Make) -> None:
 
 
 def test_half_precision_trains(make_config: Make) -> None:
-    assert train(make_config({"numerics.amp": True, "training.epochs": 6}, norm="batch")).history[-1]["train_loss"] < 2.2
+    assert (
+        train(make_config({"numerics.amp": True, "training.epochs": 6}, norm="batch")).history[-1]["train_loss"] < 2.2
+    )
 
 
 def test_a_shift_changes_inputs_from_its_step_on_and_at_the_end(make_config: Make) -> None:
@@ -191,7 +199,9 @@ def test_without_batch_norm_live_and_frozen_gradients_are_the_same(make_config: 
     config = make_config({"data.train_size": 200}, norm="group")
     splits = load_splits(config.data, 0)
     net = make_net(config.net, config.norm, splits.shape, 10, 0)
-    assert gradient_noise(net, config, splits) == pytest.approx({"log_ratio_4": 0, "log_ratio_16": 0, "log_ratio_64": 0}, abs=1e-9)
+    assert gradient_noise(net, config, splits) == pytest.approx(
+        {"log_ratio_4": 0, "log_ratio_16": 0, "log_ratio_64": 0}, abs=1e-9
+    )
 
 
 def test_timing_gives_positive_seconds_for_each(make_config: Make) -> None:

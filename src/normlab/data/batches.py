@@ -65,9 +65,7 @@ def _arrays(name: str) -> Arrays:
 def _standardized(name: str, validation_size: int, test_size: int | None) -> tuple[Split, Split, np.ndarray]:
     """Validation and test splits, and the indices that remain for training."""
     arrays = _arrays(name)
-    validation = balanced(
-        arrays.train_labels, validation_size, generator(FIXED, "validation"), "data.validation_size"
-    )
+    validation = balanced(arrays.train_labels, validation_size, generator(FIXED, "validation"), "data.validation_size")
     rest = np.setdiff1d(np.arange(len(arrays.train_labels)), validation)
     test = np.arange(len(arrays.test_labels))
     if test_size is not None:
@@ -111,7 +109,7 @@ def augment(images: Tensor, kind: str, source: torch.Generator) -> Tensor:
     """
     if kind == "none":
         return images
-    N, C, H, W = images.shape
+    N, _, H, W = images.shape
     pad = max(1, H // 8)
     shift = torch.randint(0, 2 * pad + 1, (2, N), generator=source).to(images.device)
     rows = shift[0, :, None] + torch.arange(H, device=images.device)

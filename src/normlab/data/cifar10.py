@@ -13,6 +13,7 @@ from normlab.data.sources import npm_package
 
 def read_sheets(folder: Path) -> Arrays:
     """CIFAR-10 from PNG sheets: a row is an image, its 1,024 pixels are RGB and row-major."""
+
     def images(names: list[str]) -> np.ndarray:
         rows = np.concatenate([np.asarray(Image.open(folder / f"{name}.png").convert("RGB")) for name in names])
         return np.ascontiguousarray(rows.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2))

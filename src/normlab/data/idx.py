@@ -29,6 +29,7 @@ def read_idx(file: Path) -> np.ndarray:
 
 def read_four(folder: Path, suffix: str = "") -> Arrays:
     """The four files of MNIST's naming in ``folder``."""
+
     def images(part: str) -> np.ndarray:
         return read_idx(folder / f"{part}-images-idx3-ubyte{suffix}")[:, None]
 

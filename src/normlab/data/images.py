@@ -75,7 +75,9 @@ def checked(image_set: ImageSet, arrays: Arrays, origin: str) -> Arrays:
         NormlabError: otherwise, naming ``origin``.
     """
     if arrays.digest() != image_set.digest:
-        raise NormlabError(f"{origin} does not hold {image_set.title}: checksum mismatch; delete it and run `make data`")
+        raise NormlabError(
+            f"{origin} does not hold {image_set.title}: checksum mismatch; delete it and run `make data`"
+        )
     return arrays
 
 

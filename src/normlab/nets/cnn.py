@@ -17,7 +17,9 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
     net = parts.net
     smallest = min(shape[1:]) // 2 ** (len(net.widths) - 1)
     if smallest < 1:
-        raise NormlabError(f"net.widths has {len(net.widths)} stages, too many poolings for {shape[1]}×{shape[2]} images")
+        raise NormlabError(
+            f"net.widths has {len(net.widths)} stages, too many poolings for {shape[1]}×{shape[2]} images"
+        )
     layers: list[nn.Module] = []
     channels = shape[0]
     for index, width in enumerate(net.widths):

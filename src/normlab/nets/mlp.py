@@ -16,7 +16,9 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
         NormlabError: for a norm that needs positions, which no layer of this net has.
     """
     if find_method(parts.norm_config.name).needs_positions:
-        raise NormlabError(f"norm={parts.norm_config.name} has one value a channel in every layer of an MLP; use net=cnn")
+        raise NormlabError(
+            f"norm={parts.norm_config.name} has one value a channel in every layer of an MLP; use net=cnn"
+        )
     layers: list[nn.Module] = [nn.Flatten()]
     for features_in, features_out in pairwise([shape[0] * shape[1] * shape[2], *parts.net.widths]):
         norm = parts.norm(features_out, "fc")

@@ -24,8 +24,10 @@ class ResidualBlock(nn.Module):
         self.stride = stride
         placement = parts.net.placement
         # What each norm sees: its convolution's output, or in "pre" its convolution's input.
-        norms = [parts.norm(width, "conv") for width in
-                 ((channels_in, channels_out) if placement == "pre" else (channels_out, channels_out))]
+        norms = [
+            parts.norm(width, "conv")
+            for width in ((channels_in, channels_out) if placement == "pre" else (channels_out, channels_out))
+        ]
         first = parts.conv(channels_in, channels_out, norms[1] if placement == "pre" else norms[0], stride=stride)
         second = parts.conv(channels_out, channels_out, nn.Identity() if placement == "pre" else norms[1])
         orders: dict[str, list[nn.Module]] = {

@@ -30,9 +30,7 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         half = input.dtype in (torch.float16, torch.bfloat16)
-        output = F.group_norm(
-            input.float() if half else input, self.num_groups, self.weight, self.bias, self.eps
-        )
+        output = F.group_norm(input.float() if half else input, self.num_groups, self.weight, self.bias, self.eps)
         return output.to(input.dtype)
 
 

@@ -12,8 +12,11 @@ from matplotlib.patches import Patch
 from normlab.report.style import VERDICT_COLOURS, add_caption
 from normlab.verdicts.verdict import ClaimResult, PartResult, SettingResult
 
-UNIT_LABELS = {"points": "effect in the claimed direction, percentage points", "ratio": "ratio in the claimed direction (log scale)",
-               "number": "effect in the claimed direction"}
+UNIT_LABELS = {
+    "points": "effect in the claimed direction, percentage points",
+    "ratio": "ratio in the claimed direction (log scale)",
+    "number": "effect in the claimed direction",
+}
 
 
 def to_shown(unit: str) -> Callable[[float], float]:
@@ -28,8 +31,12 @@ def forest(result: ClaimResult, caption: str) -> Figure:
     by_unit = {unit: [(s, p) for s, p in rows if p.unit == unit] for unit in units}
     heights = [max(1, len(group)) for group in by_unit.values()]
     figure, axes = plt.subplots(
-        len(units), 1, figsize=(8.2, 1.3 + 0.42 * sum(heights) + 0.7 * (len(units) - 1)), squeeze=False,
-        height_ratios=heights, layout="constrained",
+        len(units),
+        1,
+        figsize=(8.2, 1.3 + 0.42 * sum(heights) + 0.7 * (len(units) - 1)),
+        squeeze=False,
+        height_ratios=heights,
+        layout="constrained",
     )
     for ax, (unit, group) in zip(axes[:, 0], by_unit.items(), strict=True):
         _panel(ax, unit, group, result)

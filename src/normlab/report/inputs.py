@@ -64,7 +64,13 @@ class Results:
         """A row a planned run: grid, role, run_key, status and the grid's axes."""
         numbers = StoreNumbers(self.store)
         rows = [
-            {"grid": plan.grid, "role": plan.role, "run_key": plan.run_key, "status": numbers.status(plan.run_key), **plan.axes}
+            {
+                "grid": plan.grid,
+                "role": plan.role,
+                "run_key": plan.run_key,
+                "status": numbers.status(plan.run_key),
+                **plan.axes,
+            }
             for plan in self.expansion.planned
         ]
         return pd.DataFrame(rows)
@@ -89,7 +95,9 @@ class Results:
         """The finished cells of a grid with these values on its axes (dots of an axis' name written as two underscores)."""
         if self.cells.empty:
             return self.cells
-        rows = self.cells[(self.cells["grid"] == grid) & (self.cells["role"] == role) & self.cells["status"].isin(["ok", "diverged"])]
+        rows = self.cells[
+            (self.cells["grid"] == grid) & (self.cells["role"] == role) & self.cells["status"].isin(["ok", "diverged"])
+        ]
         for axis, wanted in axes.items():
             name = axis.replace("__", ".")
             rows = rows[rows[name].map(lambda found, wanted=wanted: found == wanted)] if name in rows else rows.iloc[:0]

@@ -46,7 +46,11 @@ def verdict_ja(verdict: str) -> str:
 def summary(result: ClaimResult) -> Text:
     """The verdict in one sentence."""
     if result.finding is not None:
-        en = "The computation agrees with the statement." if result.finding.holds else "The computation contradicts the statement."
+        en = (
+            "The computation agrees with the statement."
+            if result.finding.holds
+            else "The computation contradicts the statement."
+        )
         return Text(en, "計算は主張と一致する。" if result.finding.holds else "計算は主張と食い違う。")
     counts: dict[str, int] = {}
     for setting in result.settings:
@@ -80,8 +84,11 @@ def what_would_change(setting: SettingResult, kind: str) -> Text:
         return amount(value, part.unit)
 
     if setting.verdict == "supported":
-        return Text(f"support needs an effect above {show(max(delta if kind == 'superiority' else -delta, 0.0))} that is clear of its "
-                    "spread; this one has room to spare", "支持には差がばらつきを超える必要があり、本結果は十分に超えている")
+        return Text(
+            f"support needs an effect above {show(max(delta if kind == 'superiority' else -delta, 0.0))} that is clear of its "
+            "spread; this one has room to spare",
+            "支持には差がばらつきを超える必要があり、本結果は十分に超えている",
+        )
     if setting.verdict.startswith("refuted"):
         bound = -delta if kind == "noninferiority" else delta
         return Text(f"an effect reaching {show(bound)} within its interval", f"区間が {show(bound)} に届く効果")

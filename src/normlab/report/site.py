@@ -28,7 +28,6 @@ from normlab.sweeps.compose import Composer
 from normlab.verdicts.registry import Lock, claim_hash, registered
 from normlab.verdicts.verdict import ClaimResult, add_q_values, evaluate_claim, judge, verdict_rows, verdict_table
 
-
 COLUMN_WIDTHS = ("11%", "35%", "14%", "11%", "17%", "8%", "4%")  # of the verdict table
 
 
@@ -82,7 +81,9 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
             if any(setting.run for setting in result.settings):
                 section.figures[result.claim.id] = _save(forest(result, section.results.caption()), store.root, name)
                 _table(_parts(result), store.root, name)
-            rows += verdict_rows(result, section.question.name, f"figures/{name}.svg" if result.claim.id in section.figures else "")
+            rows += verdict_rows(
+                result, section.question.name, f"figures/{name}.svg" if result.claim.id in section.figures else ""
+            )
         if not section.results.cells.empty:
             _table(_cell_table(section.results), store.root, section.question.name)
     verdicts = verdict_table(rows)
@@ -121,17 +122,31 @@ def _table(table: pd.DataFrame, root: Path, name: str, folder: str = "tables") -
 def _parts(result: ClaimResult) -> pd.DataFrame:
     """All contrasts of a claim, a row each."""
     several = len(result.claim.cases) > 1
-    return pd.DataFrame([
-        {
-            "setting": setting.label(several).en, "part": part.contrast.name.en, "verdict of the setting": setting.verdict,
-            "estimate": part.test.estimate, "low": part.test.low, "high": part.test.high,
-            "bootstrap_low": part.test.bootstrap_low, "bootstrap_high": part.test.bootstrap_high, "unit": part.unit,
-            "sesoi": part.delta, "p_support": part.test.p_support, "p_refute": part.test.p_refute, "n": part.test.n,
-            "diverged": part.effects.diverged, "censored": part.effects.censored, "excluded": part.effects.excluded,
-            "effects": json.dumps({str(k): round(v, 6) for k, v in part.effects.by_seed.items()}),
-        }
-        for setting in result.settings for part in setting.parts
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "setting": setting.label(several).en,
+                "part": part.contrast.name.en,
+                "verdict of the setting": setting.verdict,
+                "estimate": part.test.estimate,
+                "low": part.test.low,
+                "high": part.test.high,
+                "bootstrap_low": part.test.bootstrap_low,
+                "bootstrap_high": part.test.bootstrap_high,
+                "unit": part.unit,
+                "sesoi": part.delta,
+                "p_support": part.test.p_support,
+                "p_refute": part.test.p_refute,
+                "n": part.test.n,
+                "diverged": part.effects.diverged,
+                "censored": part.effects.censored,
+                "excluded": part.effects.excluded,
+                "effects": json.dumps({str(k): round(v, 6) for k, v in part.effects.by_seed.items()}),
+            }
+            for setting in result.settings
+            for part in setting.parts
+        ]
+    )
 
 
 def _cell_table(results: Results) -> pd.DataFrame:
@@ -142,12 +157,17 @@ def _cell_table(results: Results) -> pd.DataFrame:
     suffixes = {"running": "", "recalibrated": "_recalibrated", "batch": "_batch"}
     for route in ROUTES:
         cells[f"test_accuracy_{route}"] = [
-            f.get("chance") if f.get("status") == "diverged" else f.get(f"test_accuracy{suffixes[route]}") for f in facts
+            f.get("chance") if f.get("status") == "diverged" else f.get(f"test_accuracy{suffixes[route]}")
+            for f in facts
         ]
     cells["diverged"] = [f.get("status") == "diverged" for f in facts]
     cells["train_loss"] = [f.get("train_loss") for f in facts]
     cells["seconds"] = [f.get("seconds") for f in facts]
-    axes = [c for c in cells.columns if c not in ("seed", "diverged", "train_loss", "seconds") and not c.startswith("test_accuracy")]
+    axes = [
+        c
+        for c in cells.columns
+        if c not in ("seed", "diverged", "train_loss", "seconds") and not c.startswith("test_accuracy")
+    ]
     cells[axes] = cells[axes].map(lambda v: json.dumps(v) if isinstance(v, dict | list) else v)
     numbers = [c for c in cells.columns if c not in (*axes, "seed")]
     grouped = cells.groupby(axes, dropna=False, sort=False)
@@ -166,22 +186,38 @@ def _verdict_view(sections: list[Section]) -> str:
             shown = [s for s in result.settings if s.run]
             part = max(shown, key=lambda s: s.p_support).deciding if shown else None
             colour = VERDICT_COLOURS[result.verdict.split(" (")[0]]
-            rows.append({
-                "Verdict": f'<b style="color:{colour}">{escape(result.verdict)}</b>',
-                "Claim": f'<a href="#{escape(claim.id)}">{escape(claim.id)}</a><br>{both(claim.statement.en, claim.statement.ja)}',
-                "Articles": str(escape(", ".join(claim.sources))),
-                "Experiment": str(escape(section.question.name)),
-                "Effect [95 % interval]": str(escape(sentences.interval(part) + sentences.unit_name(part.unit).en)) if part else "–",
-                "adjusted p": sentences.probability(result.p_adjusted) if part else "–",
-                "n": str(min(p.test.n for s in shown for p in s.parts)) if part else "–",
-            })
-    return str(itables.to_html_datatable(
-        pd.DataFrame(rows), connected=False, allow_html=True, showIndex=False, paging=False, maxBytes=0, order=[],
-        classes="display compact", table_id="verdicts", column_filters="header", display_logo_when_loading=False,
-        style="table-layout:auto;width:100%;caption-side:bottom",
-        columnDefs=[{"width": width, "targets": i} for i, width in enumerate(COLUMN_WIDTHS)], autoWidth=False,
-        layout={"topStart": "search", "topEnd": "info", "bottomStart": None, "bottomEnd": None},
-    ))
+            rows.append(
+                {
+                    "Verdict": f'<b style="color:{colour}">{escape(result.verdict)}</b>',
+                    "Claim": f'<a href="#{escape(claim.id)}">{escape(claim.id)}</a><br>{both(claim.statement.en, claim.statement.ja)}',
+                    "Articles": str(escape(", ".join(claim.sources))),
+                    "Experiment": str(escape(section.question.name)),
+                    "Effect [95 % interval]": str(escape(sentences.interval(part) + sentences.unit_name(part.unit).en))
+                    if part
+                    else "–",
+                    "adjusted p": sentences.probability(result.p_adjusted) if part else "–",
+                    "n": str(min(p.test.n for s in shown for p in s.parts)) if part else "–",
+                }
+            )
+    return str(
+        itables.to_html_datatable(
+            pd.DataFrame(rows),
+            connected=False,
+            allow_html=True,
+            showIndex=False,
+            paging=False,
+            maxBytes=0,
+            order=[],
+            classes="display compact",
+            table_id="verdicts",
+            column_filters="header",
+            display_logo_when_loading=False,
+            style="table-layout:auto;width:100%;caption-side:bottom",
+            columnDefs=[{"width": width, "targets": i} for i, width in enumerate(COLUMN_WIDTHS)],
+            autoWidth=False,
+            layout={"topStart": "search", "topEnd": "info", "bottomStart": None, "bottomEnd": None},
+        )
+    )
 
 
 def both(en: str, ja: str) -> Markup:
@@ -190,13 +226,23 @@ def both(en: str, ja: str) -> Markup:
 
 
 def _render(sections: list[Section], verdicts: pd.DataFrame, scale: str, store: Store) -> str:
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("normlab.report"), autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("normlab.report"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
     table = store.runs()
     machine = json.loads(table["environment"].dropna().iloc[0]) if len(table) and "environment" in table else {}
     counts = verdicts[verdicts["setting"] == "all"]["verdict"].str.split(" (", regex=False).str[0].value_counts()
     return environment.get_template("report.html").render(
-        sections=sections, scale=scale, sentences=sentences, both=both, colours=VERDICT_COLOURS, machine=machine,
-        runs=len(store), counts=counts.to_dict(), built=datetime.now(UTC).strftime("%Y-%m-%d"),
+        sections=sections,
+        scale=scale,
+        sentences=sentences,
+        both=both,
+        colours=VERDICT_COLOURS,
+        machine=machine,
+        runs=len(store),
+        counts=counts.to_dict(),
+        built=datetime.now(UTC).strftime("%Y-%m-%d"),
         table_library=Markup(itables.javascript.generate_init_offline_itables_html(itables.options.dt_bundle)),
-        verdict_view=Markup(_verdict_view(sections)), Markup=Markup,
+        verdict_view=Markup(_verdict_view(sections)),
+        Markup=Markup,
     )

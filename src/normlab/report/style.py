@@ -44,16 +44,18 @@ def method_title(name: str) -> str:
 def use_style() -> None:
     """Set the shared style; text stays text in SVG, and element ids do not change from build to build."""
     sns.set_theme(context="notebook", style="whitegrid", font_scale=0.9)
-    plt.rcParams.update({
-        "svg.fonttype": "none",
-        "svg.hashsalt": "normlab",
-        "font.family": "DejaVu Sans",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "figure.dpi": 110,
-        "savefig.bbox": "tight",
-        "legend.frameon": False,
-    })
+    plt.rcParams.update(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "normlab",
+            "font.family": "DejaVu Sans",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "figure.dpi": 110,
+            "savefig.bbox": "tight",
+            "legend.frameon": False,
+        }
+    )
 
 
 def mean_and_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
@@ -66,7 +68,9 @@ def mean_and_interval(values: Sequence[float] | np.ndarray) -> tuple[float, floa
     return mean, float(low), float(high)
 
 
-def draw_line(ax: Axes, x: Sequence[Any], groups: Sequence[Sequence[float]], label: str, colour: str, **options: Any) -> None:
+def draw_line(
+    ax: Axes, x: Sequence[Any], groups: Sequence[Sequence[float]], label: str, colour: str, **options: Any
+) -> None:
     """Means of ``groups`` over ``x`` as a line, their 95 % intervals as a band."""
     rows = [mean_and_interval(group) for group in groups]
     means, lows, highs = (np.asarray(column) for column in zip(*rows, strict=True))
@@ -78,8 +82,16 @@ def draw_points(ax: Axes, position: float, values: Sequence[float], colour: str,
     """A value a seed as small dots, the mean and its 95 % interval beside them."""
     mean, low, high = mean_and_interval(values)
     ax.plot(np.full(len(values), position), values, "o", color=colour, alpha=0.35, markersize=4, markeredgewidth=0)
-    ax.errorbar([position + 0.12], [mean], yerr=[[mean - low], [high - mean]], fmt="o", color=colour, markersize=6,
-                capsize=3, label=label)
+    ax.errorbar(
+        [position + 0.12],
+        [mean],
+        yerr=[[mean - low], [high - mean]],
+        fmt="o",
+        color=colour,
+        markersize=6,
+        capsize=3,
+        label=label,
+    )
 
 
 def add_caption(figure: Figure, caption: str) -> None:

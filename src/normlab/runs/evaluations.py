@@ -34,9 +34,12 @@ def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]
     net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
     net.to(device, memory_format=layout)  # type: ignore[call-overload]
     net.load_state_dict(weights)
-    placed = [Split(s.images.to(device).contiguous(memory_format=layout), s.labels.to(device))
-              for s in (splits.train, splits.validation, splits.test)]
+
+    def place(split: Split) -> Split:
+        return Split(split.images.to(device).contiguous(memory_format=layout), split.labels.to(device))
+
+    placed = Splits(place(splits.train), place(splits.validation), place(splits.test), splits.shape, splits.classes)
     finite = all(value.isfinite().all() for value in weights.values())
-    measures = EVALUATIONS[name](net, config, Splits(*placed, splits.shape, splits.classes)) if finite else {}
+    measures = EVALUATIONS[name](net, config, placed) if finite else {}
     store.put_evaluation(key, name, measures)
     return measures

@@ -1,7 +1,6 @@
 """The store of one scale: a file a run while sweeps write, one flat table a kind when they are done."""
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +72,8 @@ class Store:
             self._histories[str(key)] = rows.drop(columns="run_key").reset_index(drop=True)
         if (self.root / "evaluations.parquet").exists():
             table = _query(self.root / "evaluations.parquet")
-            for (key, name), rows in table.groupby(["run_key", "evaluation"]):
-                self._evaluations[str(key), str(name)] = dict(zip(rows["measure"], rows["value"], strict=True))
+            for (run_key, name), rows in table.groupby(["run_key", "evaluation"]):
+                self._evaluations[str(run_key), str(name)] = dict(zip(rows["measure"], rows["value"], strict=True))
 
     def _set_aside(self, file: Path, error: BrokenRecord) -> None:
         target = self.root / "set_aside" / file.name
@@ -147,7 +146,9 @@ class Store:
         except Timeout:
             return None
         except OSError as error:
-            raise StoreError(f"cannot write below {folder}: {error.strerror or error}; make room or set results=…") from error
+            raise StoreError(
+                f"cannot write below {folder}: {error.strerror or error}; make room or set results=…"
+            ) from error
         return lock
 
     def running(self) -> set[str]:
@@ -196,5 +197,3 @@ def _query(file: Path) -> pd.DataFrame:
 
 def _absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value) or value is pd.NA or value is pd.NaT
-
-

@@ -173,5 +173,7 @@ def load_design(name: str) -> Design:
     folder = config_dir() / "experiment"
     file = folder / f"{name}.yaml"
     if file not in set(folder.glob("*.yaml")):
-        raise NormlabError(f"unknown experiment {name!r}; there are {', '.join(sorted(f.stem for f in folder.glob('*.yaml')))}")
+        raise NormlabError(
+            f"unknown experiment {name!r}; there are {', '.join(sorted(f.stem for f in folder.glob('*.yaml')))}"
+        )
     return Design.parse(OmegaConf.to_container(OmegaConf.load(file), resolve=True), str(file.name))

@@ -50,8 +50,9 @@ class Cell:
 class Expander:
     """Expands one design at one scale against a store."""
 
-    def __init__(self, design: Design, scale: str, store: Store, composer: Composer | None = None,
-                 extra: Overrides | None = None) -> None:
+    def __init__(
+        self, design: Design, scale: str, store: Store, composer: Composer | None = None, extra: Overrides | None = None
+    ) -> None:
         self.design = design
         self.scale_name = scale
         self.scale = design.at(scale)
@@ -105,15 +106,32 @@ class Expander:
             self._keys[identity] = run_key(config), config
         return self._keys[identity]
 
-    def _plan(self, name: str, grid: Grid, cell: Cell, seed: int, role: str, expansion: Expansion,
-              values: Overrides | None = None, **axes: Any) -> str:
+    def _plan(
+        self,
+        name: str,
+        grid: Grid,
+        cell: Cell,
+        seed: int,
+        role: str,
+        expansion: Expansion,
+        values: Overrides | None = None,
+        **axes: Any,
+    ) -> str:
         reported = role == "report"
         measured = {f"measure.{k}": v for k, v in grid.measure.items()} if reported else {}
         key, config = self._run({**cell.overrides, **(values or {}), **measured}, seed)
-        expansion.planned.append(Planned(
-            key, config, self.design.name, role, name, {**cell.axes, **axes, "seed": seed},
-            tuple(grid.evaluate) if reported else (), grid.timed and reported,
-        ))
+        expansion.planned.append(
+            Planned(
+                key,
+                config,
+                self.design.name,
+                role,
+                name,
+                {**cell.axes, **axes, "seed": seed},
+                tuple(grid.evaluate) if reported else (),
+                grid.timed and reported,
+            )
+        )
         return key
 
     # Choosing on tuning seeds
@@ -125,16 +143,20 @@ class Expander:
         while True:
             candidates = [dict(zip(over, values, strict=True)) for values in itertools.product(*over.values())]
             keys = {
-                (index, place): [self._plan(name, grid, cell, seed, "tune", expansion, candidate, **candidate)
-                                 for seed in seeds.tune]
-                for index, cell in enumerate(cells) for place, candidate in enumerate(candidates)
+                (index, place): [
+                    self._plan(name, grid, cell, seed, "tune", expansion, candidate, **candidate) for seed in seeds.tune
+                ]
+                for index, cell in enumerate(cells)
+                for place, candidate in enumerate(candidates)
             }
             if any(key not in self.store for group in keys.values() for key in group):
                 expansion.waiting += len(cells) * len(choose.levels) * len(seeds.report)
                 return
             chosen = {
                 (index, level): self._pick(rule, candidates, [keys[index, p] for p in range(len(candidates))], cell)
-                for index, cell in enumerate(cells) for level, rule in choose.levels.items() if not rule.of
+                for index, cell in enumerate(cells)
+                for level, rule in choose.levels.items()
+                if not rule.of
             }
             if not self._grow(choose, over, chosen, grown):
                 break
@@ -169,12 +191,21 @@ class Expander:
         sign = 1 if higher_is_better(name) else -1
         return sign * sum(numbers) / len(numbers) if len(numbers) == len(found) else -math.inf
 
-    def _grow(self, choose: Choose, over: dict[str, list[Any]], chosen: dict[tuple[int, str], Overrides],
-              grown: dict[tuple[str, str], int]) -> bool:
+    def _grow(
+        self,
+        choose: Choose,
+        over: dict[str, list[Any]],
+        chosen: dict[tuple[int, str], Overrides],
+        grown: dict[tuple[str, str], int],
+    ) -> bool:
         """Extend the axes at whose ends a best value lies; whether any grew."""
         changed = False
         for key, factor in choose.extend.items():
-            best = {values[key] for (_, level), values in chosen.items() if choose.levels[level].best or choose.levels[level].highest}
+            best = {
+                values[key]
+                for (_, level), values in chosen.items()
+                if choose.levels[level].best or choose.levels[level].highest
+            }
             for side, end in (("up", max(over[key])), ("down", min(over[key]))):
                 if end in best and grown.get((key, side), 0) < EXTENSIONS:
                     grown[key, side] = grown.get((key, side), 0) + 1
@@ -182,8 +213,9 @@ class Expander:
                     changed = True
         return changed
 
-    def _level(self, rule: Level, choose: Choose, cells: list[Cell], index: int,
-               chosen: dict[tuple[int, str], Overrides]) -> Overrides:
+    def _level(
+        self, rule: Level, choose: Choose, cells: list[Cell], index: int, chosen: dict[tuple[int, str], Overrides]
+    ) -> Overrides:
         """The values of a level that is derived from another one, perhaps of another cell."""
         wanted = {**cells[index].axes, **rule.where}
         source = next(i for i, cell in enumerate(cells) if cell.axes == wanted)

@@ -51,8 +51,12 @@ def outstanding(planned: list[Planned], store: Store) -> list[Item]:
         earlier = merged.get(plan.run_key)
         config = plan.config if earlier is None else _with_both(earlier.config, plan.config)
         merged[plan.run_key] = Item(
-            plan.run_key, config, plan.experiment, plan.role,
-            tuple(sorted({*missing, *(earlier.evaluate if earlier else ())})), estimated_cost(config),
+            plan.run_key,
+            config,
+            plan.experiment,
+            plan.role,
+            tuple(sorted({*missing, *(earlier.evaluate if earlier else ())})),
+            estimated_cost(config),
         )
     return sorted(merged.values(), key=lambda item: -item.cost)
 
@@ -72,8 +76,14 @@ def write_plan(store: Store, items: list[Item], tracker: dict[str, Any]) -> Path
     content = {
         "tracker": tracker,
         "items": [
-            {"run_key": i.run_key, "config": i.config.model_dump(mode="json", exclude_none=True), "experiment": i.experiment,
-             "role": i.role, "evaluate": i.evaluate, "cost": i.cost}
+            {
+                "run_key": i.run_key,
+                "config": i.config.model_dump(mode="json", exclude_none=True),
+                "experiment": i.experiment,
+                "role": i.role,
+                "evaluate": i.evaluate,
+                "cost": i.cost,
+            }
             for i in items
         ],
     }

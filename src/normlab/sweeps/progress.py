@@ -25,8 +25,14 @@ class SweepProgress:
         self._started = time.monotonic()
         self._later = later
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"), TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"), console=self.console, disable=False,
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("runs"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self.console,
+            disable=False,
         )
         self._task = self._progress.add_task(title, total=len(items), left="")
         self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
@@ -34,7 +40,7 @@ class SweepProgress:
 
     def _finished(self) -> dict[str, float]:
         """Run keys with a finished file, and when it was written."""
-        found = {}
+        found: dict[str, float] = {}
         for folder in ("runs", "evaluations"):
             for file in (self.store.root / folder).glob("*.parquet"):
                 key = file.stem.partition("-")[0]
@@ -51,7 +57,9 @@ class SweepProgress:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
         self._thread.join()
         self._show(final=True)
@@ -75,7 +83,9 @@ class SweepProgress:
         if not self.console.is_terminal and (final or elapsed - self._last_line > 30):
             self._last_line = elapsed
             title = self._progress.tasks[0].description
-            self.console.print(f"{title}: {len(done)}/{len(self.items)} runs, {duration(elapsed)} so far {left}", highlight=False)
+            self.console.print(
+                f"{title}: {len(done)}/{len(self.items)} runs, {duration(elapsed)} so far {left}", highlight=False
+            )
 
 
 def duration(seconds: float) -> str:

@@ -26,7 +26,9 @@ class Status:
     def cells(self) -> list[str]:
         """The numbers as texts, in the order of the status table."""
         left = f"{self.left} + about {self.waiting}" if self.waiting else str(self.left)
-        time = "–" if not self.left else "unknown" if self.seconds_left is None else f"about {duration(self.seconds_left)}"
+        time = (
+            "–" if not self.left else "unknown" if self.seconds_left is None else f"about {duration(self.seconds_left)}"
+        )
         return [*map(str, (self.done, self.diverged, self.missing, self.failed, self.running)), left, time]
 
 

@@ -69,7 +69,9 @@ def _launch(
         if isinstance(error.__cause__, StoreError):
             raise error.__cause__ from None
         in_flight = _in_flight(items, store)
-        print(f"warning: a worker died ({first_line(error)[:120]}); {len(in_flight)} runs were in flight", file=sys.stderr)
+        print(
+            f"warning: a worker died ({first_line(error)[:120]}); {len(in_flight)} runs were in flight", file=sys.stderr
+        )
         if not in_flight:
             raise
         for item in in_flight:
@@ -83,7 +85,8 @@ def _in_flight(items: list[Item], store: Store) -> list[Item]:
     running = store.running()
     claimed = {file.stem for file in (store.root / "claims").glob("*.lock")}
     return [
-        item for item in items
+        item
+        for item in items
         if item.run_key in claimed - running and not (store.root / "runs" / f"{item.run_key}.parquet").exists()
     ]
 

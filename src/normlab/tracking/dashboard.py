@@ -29,12 +29,26 @@ def build(topics: list[Topic], entity: str, project: str, push: bool) -> tuple[A
     import wandb_workspaces.workspaces as workspaces
 
     def panels() -> list[Any]:
-        lines = [reports.LinePlot(title=name.replace("_", " "), x="step", y=[name], groupby="config.norm.name") for name in CURVES]
-        return [*lines, *(reports.BarPlot(title=name.replace("_", " "), metrics=[name], groupby="config.norm.name") for name in BARS)]
+        lines = [
+            reports.LinePlot(title=name.replace("_", " "), x="step", y=[name], groupby="config.norm.name")
+            for name in CURVES
+        ]
+        return [
+            *lines,
+            *(
+                reports.BarPlot(title=name.replace("_", " "), metrics=[name], groupby="config.norm.name")
+                for name in BARS
+            ),
+        ]
 
-    sections = [workspaces.Section(name=topic.title, panels=panels(), is_open=index == 0) for index, topic in enumerate(topics)]
+    sections = [
+        workspaces.Section(name=topic.title, panels=panels(), is_open=index == 0) for index, topic in enumerate(topics)
+    ]
     workspace = workspaces.Workspace(
-        entity=entity, project=project, name="normlab", sections=sections,
+        entity=entity,
+        project=project,
+        name="normlab",
+        sections=sections,
         runset_settings=workspaces.RunsetSettings(groupby=[workspaces.Metric("Group"), workspaces.Metric("JobType")]),
     )
     blocks: list[Any] = [reports.TableOfContents()]
@@ -43,8 +57,12 @@ def build(topics: list[Topic], entity: str, project: str, push: bool) -> tuple[A
         runs = reports.Runset(**where, name=topic.name, filters=f"Metric('Group') = '{topic.name}'")
         blocks += [reports.H1(topic.title), reports.P(topic.text), reports.PanelGrid(runsets=[runs], panels=panels())]
     report = reports.Report(
-        entity=entity, project=project, title="normlab: normalization on trial",
-        description="Curves and final measures of every experiment.", width="fluid", blocks=blocks,
+        entity=entity,
+        project=project,
+        title="normlab: normalization on trial",
+        description="Curves and final measures of every experiment.",
+        width="fluid",
+        blocks=blocks,
     )
     return workspace, report
 

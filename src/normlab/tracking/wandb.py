@@ -94,5 +94,7 @@ def _has_key() -> bool:
 
 
 def _name(config: dict[str, Any]) -> str:
-    return f"{config['data']['name']} {config['net']['name']} {config['norm']['name']} lr={config['optimizer']['lr']:g} " \
-           f"seed={config['seed']}"
+    return (
+        f"{config['data']['name']} {config['net']['name']} {config['norm']['name']} lr={config['optimizer']['lr']:g} "
+        f"seed={config['seed']}"
+    )

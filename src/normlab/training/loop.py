@@ -125,8 +125,13 @@ def _place(splits: Splits, device: torch.device, config: RunConfig) -> Splits:
         return Split(images.to(device).contiguous(memory_format=layout), split.labels.to(device))
 
     shift = config.data.shift
-    return Splits(place(splits.train, None), place(splits.validation, shift), place(splits.test, shift),
-                  splits.shape, splits.classes)
+    return Splits(
+        place(splits.train, None),
+        place(splits.validation, shift),
+        place(splits.test, shift),
+        splits.shape,
+        splits.classes,
+    )
 
 
 def _shifted(images: Tensor, shift: ShiftConfig | None) -> Tensor:
@@ -135,15 +140,20 @@ def _shifted(images: Tensor, shift: ShiftConfig | None) -> Tensor:
 
 def _validation_steps(config: RunConfig, per_epoch: int, steps: int) -> set[int]:
     every = config.measure.validate_every * per_epoch
-    return {max(1, round(k * every)) for k in range(1, math.ceil(steps / every) + 1) if round(k * every) <= steps} | {steps}
+    return {max(1, round(k * every)) for k in range(1, math.ceil(steps / every) + 1) if round(k * every) <= steps} | {
+        steps
+    }
 
 
 @torch.no_grad()
 def _validate(net: nn.Module, statistics: RunningStatistics, split: Split, losses: Tensor) -> dict[str, float]:
     statistics.install()
     loss, accuracy = evaluate(net, split)
-    return {"train_loss": losses[-10:].mean().item() + 0 * losses.sum().item(),
-            "validation_loss": loss, "validation_accuracy": accuracy}
+    return {
+        "train_loss": losses[-10:].mean().item() + 0 * losses.sum().item(),
+        "validation_loss": loss,
+        "validation_accuracy": accuracy,
+    }
 
 
 def _diverged_step(losses: Tensor, chance_loss: float) -> int | None:
@@ -164,13 +174,15 @@ def _history(
     history, last = [], 0
     for step in wanted:
         since = values[last:step]
-        history.append({
-            "step": step,
-            "epoch": step / per_epoch,
-            "train_loss": sum(since) / len(since),
-            "validation_loss": rows.get(step, {}).get("validation_loss"),
-            "validation_accuracy": rows.get(step, {}).get("validation_accuracy"),
-            "probe_loss": None if probe is None else probe[step - 1].item(),
-        })
+        history.append(
+            {
+                "step": step,
+                "epoch": step / per_epoch,
+                "train_loss": sum(since) / len(since),
+                "validation_loss": rows.get(step, {}).get("validation_loss"),
+                "validation_accuracy": rows.get(step, {}).get("validation_accuracy"),
+                "probe_loss": None if probe is None else probe[step - 1].item(),
+            }
+        )
         last = step
     return history

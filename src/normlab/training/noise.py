@@ -34,6 +34,7 @@ def statistics_noise(net: nn.Module, config: RunConfig, splits: Splits) -> dict[
         def hook(_: nn.Module, inputs: tuple[Tensor]) -> None:
             x = inputs[0].flatten(2) if inputs[0].dim() > 2 else inputs[0].unsqueeze(2)
             moments[index].append((x.mean(2), x.square().mean(2)))
+
         return layers[index].register_forward_pre_hook(hook)
 
     handles = [watch(i) for i in range(len(layers))]

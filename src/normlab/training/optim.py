@@ -1,6 +1,6 @@
 """Optimizers and learning-rate schedules by name."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ from torch.optim import lr_scheduler
 
 from normlab.config import OptimizerConfig, ScheduleConfig
 
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
     "rmsprop": torch.optim.RMSprop,
@@ -18,8 +18,8 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 def make_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """PyTorch's optimizer, in the implementation that takes all parameters in one call."""
     options = config.model_dump(exclude={"name"}, exclude_none=True)
-    one_call = {"foreach": True} if config.name == "rmsprop" else {"fused": True}
-    return OPTIMIZERS[config.name](parameters, **options, **one_call)  # type: ignore[call-arg]
+    options |= {"foreach": True} if config.name == "rmsprop" else {"fused": True}
+    return OPTIMIZERS[config.name](parameters, **options)
 
 
 def make_schedule(

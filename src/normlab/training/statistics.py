@@ -115,7 +115,7 @@ def recalibrate(net: nn.Module, images: Tensor, batch_size: int = 500) -> None:
         return
     batch_size = min(batch_size, len(images))
     batches = images[: len(images) // batch_size * batch_size].split(batch_size)
-    sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in layers]
+    sums = [(images.new_zeros(m.num_features), images.new_zeros(m.num_features)) for m in layers]
     kept = [(m.momentum, getattr(m, "statistics_batch", None)) for m in layers]
     net.eval()
     for layer in layers:

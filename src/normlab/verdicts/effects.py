@@ -66,10 +66,14 @@ class CellReader:
         rows = self.by_grid.get(contrast.plus.grid)
         if rows is None:
             return []
-        return [dict(zip(by, values, strict=True))
-                for values in rows[list(by)].drop_duplicates().itertuples(index=False, name=None)]
+        return [
+            dict(zip(by, values, strict=True))
+            for values in rows[list(by)].drop_duplicates().itertuples(index=False, name=None)
+        ]
 
-    def effects(self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float], seeds: list[int]) -> Effects:
+    def effects(
+        self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float], seeds: list[int]
+    ) -> Effects:
         """θ for every seed of ``seeds`` in one setting."""
         result = Effects({})
         arms = [contrast.plus, contrast.minus, *(contrast.less or ())]
@@ -92,8 +96,15 @@ class CellReader:
             result.by_seed[seed] = numbers[0] - numbers[1] - (numbers[2] - numbers[3] if contrast.less else 0.0)
         return result
 
-    def _side(self, arm: Arm, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float],
-              seeds: list[int], result: Effects) -> dict[int, Value | None]:
+    def _side(
+        self,
+        arm: Arm,
+        contrast: Contrast,
+        at: Mapping[str, Any],
+        constants: Mapping[str, float],
+        seeds: list[int],
+        result: Effects,
+    ) -> dict[int, Value | None]:
         rows = self.rows(arm, at)
         measure = self._measure(arm, contrast, at, constants)
         values: dict[int, Value | None] = {}

@@ -88,5 +88,3 @@ def holm(p_values: list[float]) -> list[float]:
 def benjamini_hochberg(p_values: list[float]) -> list[float]:
     """Benjamini and Hochberg's q-values."""
     return [float(q) for q in multipletests(p_values, method="fdr_bh")[1]] if p_values else []
-
-

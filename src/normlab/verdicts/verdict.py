@@ -167,36 +167,82 @@ def add_q_values(results: list[ClaimResult]) -> None:
 def verdict_rows(result: ClaimResult, experiment: str, figure: str) -> list[dict[str, Any]]:
     """The rows of verdicts.csv: one a setting, and one with setting ``all``."""
     claim = result.claim
-    common = {"claim": claim.id, "experiment": experiment, "article": "; ".join(claim.sources), "kind": claim.kind,
-              "figure": figure}
+    common = {
+        "claim": claim.id,
+        "experiment": experiment,
+        "article": "; ".join(claim.sources),
+        "kind": claim.kind,
+        "figure": figure,
+    }
     rows = []
     several = len(claim.cases) > 1
     for setting in result.settings:
-        row = {**common, "setting": setting.label(several).en, "verdict": setting.verdict, "p": setting.p_support,
-               "p_adjusted": setting.p_adjusted, "p_refute_adjusted": setting.p_refute_adjusted, "q": math.nan}
+        row = {
+            **common,
+            "setting": setting.label(several).en,
+            "verdict": setting.verdict,
+            "p": setting.p_support,
+            "p_adjusted": setting.p_adjusted,
+            "p_refute_adjusted": setting.p_refute_adjusted,
+            "q": math.nan,
+        }
         if setting.run:
             row |= _numbers(setting.deciding)
         rows.append(row)
-    overall = {**common, "setting": "all", "verdict": result.verdict, "p": result.p_support, "q": result.q,
-               "p_adjusted": result.p_adjusted, "p_refute_adjusted": math.nan}
+    overall = {
+        **common,
+        "setting": "all",
+        "verdict": result.verdict,
+        "p": result.p_support,
+        "q": result.q,
+        "p_adjusted": result.p_adjusted,
+        "p_refute_adjusted": math.nan,
+    }
     if claim.kind == "exact":
         overall |= {"p": math.nan, "p_adjusted": math.nan, "q": math.nan}
     shown = [s for s in result.settings if s.run]
     if shown:
         overall |= _numbers(max(shown, key=lambda s: s.p_support).deciding)
-        overall |= {"n": min(p.test.n for s in shown for p in s.parts),
-                    "diverged": sum(p.effects.diverged for s in shown for p in s.parts)}
+        overall |= {
+            "n": min(p.test.n for s in shown for p in s.parts),
+            "diverged": sum(p.effects.diverged for s in shown for p in s.parts),
+        }
     return [*rows, overall]
 
 
 def _numbers(part: PartResult) -> dict[str, Any]:
     test = part.test
-    return {"estimate": test.estimate, "unit": part.unit, "low": test.low, "high": test.high, "sesoi": part.delta,
-            "n": test.n, "diverged": part.effects.diverged}
+    return {
+        "estimate": test.estimate,
+        "unit": part.unit,
+        "low": test.low,
+        "high": test.high,
+        "sesoi": part.delta,
+        "n": test.n,
+        "diverged": part.effects.diverged,
+    }
 
 
-COLUMNS = ["claim", "experiment", "article", "setting", "kind", "estimate", "unit", "low", "high", "p", "p_adjusted", "q",
-           "sesoi", "n", "diverged", "verdict", "figure", "p_refute_adjusted"]
+COLUMNS = [
+    "claim",
+    "experiment",
+    "article",
+    "setting",
+    "kind",
+    "estimate",
+    "unit",
+    "low",
+    "high",
+    "p",
+    "p_adjusted",
+    "q",
+    "sesoi",
+    "n",
+    "diverged",
+    "verdict",
+    "figure",
+    "p_refute_adjusted",
+]
 
 
 def verdict_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
