@@ -69,6 +69,10 @@ sweep: setup ## what is missing of one experiment: make sweep EXPERIMENT=placeme
 report: setup ## verdicts, tables, figures and the page from the runs that are there
 	@$(PY) scripts/report.py $(SCALE) $(RESULTS)
 
+.PHONY: readme
+readme: setup ## write the verdict table of SCALE into README.md
+	@$(PY) scripts/readme.py $(SCALE) $(RESULTS)
+
 .PHONY: claim
 claim: setup ## run what one claim lacks, show its verdict and figure: make claim CLAIM=before-is-better
 	@test -n "$(CLAIM)" || { echo "error: say which claim, CLAIM=<id>; the report lists them" >&2; exit 2; }

@@ -5,6 +5,7 @@ import json
 import platform
 import subprocess
 import time
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -76,6 +77,7 @@ def make_record(config: RunConfig, result: Result, seconds: float, experiment: s
         "status": result.status,
         "diverged_step": result.diverged_step,
         "seconds": round(seconds, 3),
+        "date": datetime.now(UTC).date().isoformat(),
         **result.measures,
         "weights_sha256": weights_sha256(result.weights),
         "config": json.dumps(scientific(config), sort_keys=True),

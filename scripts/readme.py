@@ -1,0 +1,23 @@
+"""Write the verdicts of a scale into the README: `python scripts/readme.py SCALE [RESULTS]`."""
+
+import sys
+from pathlib import Path
+
+from experiments import LOCK, all_experiments
+from normlab.errors import run_main
+from normlab.report.readme import table, update
+from normlab.report.site import evaluate
+from normlab.runs.store import Store
+from normlab.verdicts.registry import read_lock
+
+
+def main() -> None:
+    """Evaluate the scale and replace the README's table."""
+    scale = sys.argv[1] if len(sys.argv) > 1 else "cpu"
+    store = Store(Path(sys.argv[2] if len(sys.argv) > 2 else "results") / scale)
+    sections = evaluate(list(all_experiments()), scale, store, read_lock(LOCK))
+    update(Path("README.md"), scale, table(sections, scale, store))
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,56 @@
+"""The README's table of verdicts, written between two markers from a scale's report."""
+
+import json
+from pathlib import Path
+
+from normlab.errors import NormlabError
+from normlab.report import sentences
+from normlab.report.site import Section
+from normlab.runs.record import write_atomically
+from normlab.runs.store import Store
+
+
+def table(sections: list[Section], scale: str, store: Store) -> str:
+    """Markdown: a line on device, n and date, then a row a claim that has runs at this scale."""
+    shown = [s for s in sections if any(r.settings and r.verdict != "not run" for r in s.claims)]
+    keys = {plan.run_key for s in shown for plan in s.results.expansion.planned if plan.run_key in store}
+    facts = [store.facts(key) or {} for key in sorted(keys)]
+    machines = {(e["cpu"], e["torch"]) for f in facts if (e := json.loads(f.get("environment") or "null"))}
+    dates = sorted({str(f["date"]) for f in facts if f.get("date")})
+    seeds = {len(s.results.seeds) for s in shown}
+    when = f", {dates[0]} to {dates[-1]}" if len(dates) > 1 else f", {dates[0]}" if dates else ""
+    device = " and ".join(f"{cpu}, torch {torch}" for cpu, torch in sorted(machines))
+    lines = [
+        f"Scale `{scale}`: {len(keys)} runs, {' and '.join(map(str, sorted(seeds)))} reporting seeds a cell; {device}{when}.",
+        "",
+        "| claim | verdict | hardest setting to support: effect [95 % interval] | figure |",
+        "|---|---|---|---|",
+    ]
+    for section in shown:
+        for result in section.claims:
+            run = [s for s in result.settings if s.run]
+            if not run:
+                continue
+            hardest = max(run, key=lambda s: s.p_support)
+            part = hardest.deciding
+            where = hardest.label(len(result.claim.cases) > 1).en
+            effect = f"{where}, {part.contrast.name.en}: {sentences.interval(part)}{sentences.unit_name(part.unit).en}"
+            figure = f"{store.root.as_posix()}/figures/{section.question.name}--{result.claim.id}.png"
+            lines.append(
+                f"| {result.claim.statement.en} (`{result.claim.id}`) | **{result.verdict}** | {effect} | [figure]({figure}) |"
+            )
+    return "\n".join(lines)
+
+
+def update(readme: Path, scale: str, content: str) -> None:
+    """Replace what stands between the README's markers of this scale.
+
+    Raises:
+        NormlabError: if the markers are not there.
+    """
+    start, end = f"<!-- verdicts {scale}: start (make readme) -->", f"<!-- verdicts {scale}: end -->"
+    text = readme.read_text()
+    if start not in text or end not in text:
+        raise NormlabError(f"{readme} has no markers {start!r} and {end!r}")
+    before, after = text[: text.index(start) + len(start)], text[text.index(end) :]
+    write_atomically(readme, f"{before}\n{content}\n{after}".encode())
