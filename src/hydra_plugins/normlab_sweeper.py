@@ -72,7 +72,7 @@ class NormlabSweeper(Sweeper):
             ]
             for result in self.launcher.launch(jobs, initial_job_idx=0):
                 if result.status != JobStatus.COMPLETED:
-                    _ = result.return_value  # raises the worker's error
+                    raise result._return_value  # the public property would print a line of its own before raising
 
         return sweep(title, expand, launch, store, config["tracker"])
 

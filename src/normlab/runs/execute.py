@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -110,7 +111,12 @@ def execute(
     role: str | None = None,
     listener: Listener | None = None,
 ) -> Record:
-    """Train, record and keep the weights. Out of memory is recorded as ``missing``; other errors are the caller's."""
+    """Train, record and keep the weights. Out of memory is recorded as ``missing``; other errors are the caller's.
+
+    A run that the store holds already is replayed: it keeps its experiment and role, and should keep its weights.
+    """
+    earlier = store.facts(run_key(config)) or {}
+    experiment, role = earlier.get("experiment") or experiment, earlier.get("role") or role
     started = time.perf_counter()
     try:
         result = train(config, listener)
@@ -119,5 +125,12 @@ def execute(
     else:
         record = make_record(config, result, time.perf_counter() - started, experiment, role)
         store.put_weights(record.facts["run_key"], result.weights)
+        if earlier.get("weights_sha256", record.facts["weights_sha256"]) != record.facts["weights_sha256"]:
+            made = json.loads(earlier["environment"])
+            print(
+                f"warning: replaying run {record.facts['run_key']} gave other weights than its record, "
+                f"made with torch {made['torch']} on {made['cpu']}",
+                file=sys.stderr,
+            )
     store.put(record)
     return record

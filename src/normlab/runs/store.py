@@ -52,6 +52,10 @@ class Store:
                     self._set_aside(file, error)
         return self
 
+    def take(self, file: Path) -> None:
+        """Take in one run's file now; raises :class:`BrokenRecord` or FileNotFoundError."""
+        self._take_run(read(file))
+
     def _take_run(self, record: Record) -> None:
         key = record.facts["run_key"]
         self._facts[key] = record.facts
@@ -164,7 +168,11 @@ class Store:
         return found
 
     def compact(self) -> None:
-        """Move all single files into the flat tables."""
+        """Move all single files into the flat tables; one process at a time, so that none overwrites another's."""
+        with FileLock(self.root / ".compact.lock"):
+            self._compact()
+
+    def _compact(self) -> None:
         self.refresh()
         absorbed = list(self._seen)
         if not absorbed:

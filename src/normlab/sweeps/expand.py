@@ -142,6 +142,9 @@ class Expander:
         seeds = self.scale.seeds
         while True:
             candidates = [dict(zip(over, values, strict=True)) for values in itertools.product(*over.values())]
+            if len(candidates) == 1:  # Nothing to choose.
+                chosen = {(i, level): candidates[0] for i in range(len(cells)) for level in choose.levels}
+                break
             keys = {
                 (index, place): [
                     self._plan(name, grid, cell, seed, "tune", expansion, candidate, **candidate) for seed in seeds.tune

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from normlab.sweeps.progress import SweepProgress
 from normlab.sweeps.work import failures
 from normlab.training.timing import step_seconds
 
-MAX_CRASHES = 2  # A run in flight at this many deaths of its worker is recorded as missing.
+WAIT_SECONDS = 3.0
+MAX_CRASHES = 3  # A run in flight at this many deaths of a worker, its own or a neighbour's, is recorded as missing.
 
 
 def sweep(
@@ -45,10 +47,12 @@ def sweep(
             break
         plan = write_plan(store, items, tracker)
         with SweepProgress(store, items, f"{title}, part {phase}", expansion.waiting):
-            _launch(launch, plan, items, store, crashes)
+            crashed = _launch(launch, plan, items, store, crashes)
         failed |= failures(plan)
         if not failures(plan):
             plan.unlink(missing_ok=True)
+        if not crashed:
+            _wait_for_others(items, failed, store)
     _time_side_by_side(expansion.planned, store)
     store.compact()
     if failed:
@@ -60,9 +64,11 @@ def sweep(
 
 def _launch(
     launch: Callable[[Path], None], plan: Path, items: list[Item], store: Store, crashes: dict[str, int]
-) -> None:
+) -> bool:
+    """Start workers and wait for them; whether one of them died."""
     try:
         launch(plan)
+        return False
     except (KeyboardInterrupt, StoreError):
         raise
     except Exception as error:  # A dead worker surfaces as an error of the launcher, each launcher with its own kind.
@@ -73,11 +79,25 @@ def _launch(
             f"warning: a worker died ({first_line(error)[:120]}); {len(in_flight)} runs were in flight", file=sys.stderr
         )
         if not in_flight:
-            raise
+            raise NormlabError(f"the workers cannot run: {first_line(error)[:300]}") from error
         for item in in_flight:
             crashes[item.run_key] = crashes.get(item.run_key, 0) + 1
             if crashes[item.run_key] >= MAX_CRASHES:
-                store.put(missing_record(item.config, "its process was killed twice", item.experiment, item.role))
+                store.put(
+                    missing_record(
+                        item.config, f"its process was killed {MAX_CRASHES} times", item.experiment, item.role
+                    )
+                )
+        return True
+
+
+def _wait_for_others(items: list[Item], failed: dict[str, str], store: Store) -> None:
+    """Where nothing was left to take because another sweep is at it, wait a little instead of planning at once again."""
+    store.refresh()
+    if all(item.run_key not in store and item.run_key not in failed for item in items):
+        if not store.running():
+            raise NormlabError(f"no run of {len(items)} was done and none failed; see {store.root / 'plans'}")
+        time.sleep(WAIT_SECONDS)
 
 
 def _in_flight(items: list[Item], store: Store) -> list[Item]:

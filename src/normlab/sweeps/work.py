@@ -8,7 +8,7 @@ from pathlib import Path
 from normlab.errors import first_line
 from normlab.runs.evaluations import evaluate_run
 from normlab.runs.execute import execute, is_done, scientific
-from normlab.runs.record import BrokenRecord, StoreError, read, write_atomically
+from normlab.runs.record import BrokenRecord, StoreError, write_atomically
 from normlab.runs.store import Store
 from normlab.sweeps.plan import Item, read_plan
 from normlab.tracking import make_tracker
@@ -61,7 +61,7 @@ def _is_finished(item: Item, store: Store, file: Path) -> bool:
     """Whether the run is there with all its measures, perhaps done by another worker since the plan was made."""
     if file.exists():
         try:
-            store._take_run(read(file))
+            store.take(file)
         except (BrokenRecord, FileNotFoundError):
             return False
     return is_done(store, item.run_key, item.config)
