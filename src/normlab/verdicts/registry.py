@@ -36,8 +36,11 @@ def claim_hash(claim: Claim, design: Design, scale: str) -> str:
         "delta": claim.delta,
         "check": claim.check.__name__ if claim.check else None,
         "cases": [_substance(case) for case in claim.at(scale)],
-        "grids": {name: design.grids[name].at_scale(scale).model_dump(mode="json") for name in grids_of(claim)},
-        "scale": design.at(scale).model_dump(mode="json"),
+        "grids": {
+            name: design.grids[name].at_scale(scale).model_dump(mode="json", exclude={"at"}, exclude_defaults=True)
+            for name in grids_of(claim)
+        },
+        "scale": design.at(scale).model_dump(mode="json", exclude_defaults=True),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()[:16]
 
