@@ -224,6 +224,7 @@ def figure(results: Results) -> Figure | None:
         left.legend(fontsize=8)
         shown = [norm for norm in COLOURS if len(results.select("large_batch", setting=setting, norm=norm))]
         right.set_xticks([list(COLOURS).index(n) for n in shown], [method_title(n) for n in shown])
+        right.margins(x=0.15)
         right.set(title=f"{DATA_TITLES[setting]}: batch 128, best rates", ylabel="test accuracy, %")
     return plot
 

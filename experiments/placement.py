@@ -187,7 +187,6 @@ def figure(results: Results) -> Figure | None:
                     draw_points(left, index + 0.28 * (shift - 1), accuracies, colour, label)
         left.set_xticks(range(len(nets)), [f"{net} · {activation}" for net, activation in nets])
         left.set(title=f"{DATA_TITLES[setting]}: where batch norm stands", ylabel="test accuracy, %")
-        left.legend(fontsize=8)
         for index, arm in enumerate(arms := ("none", "conv", "fc", "both")):
             rows = results.select("layers", setting=setting, arm=arm, level="best")
             if len(rows):
@@ -195,4 +194,7 @@ def figure(results: Results) -> Figure | None:
                 draw_points(right, index, accuracies, COLOURS["none" if arm == "none" else "batch"])
         right.set_xticks(range(len(arms)), ["no norm", "conv only", "fc only", "both"])
         right.set(title=f"{DATA_TITLES[setting]}: in which layers", ylabel="test accuracy, %")
+        right.set_xlim(-0.4, len(arms) - 0.4)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    plot.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=9)
     return plot

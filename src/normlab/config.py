@@ -157,6 +157,14 @@ class MeasureConfig(Strict):
             and (self.probe_loss or not wanted.probe_loss)
         )
 
+    def joined(self, other: "MeasureConfig") -> "MeasureConfig":
+        """What covers both, for intervals of which one divides the other."""
+        return MeasureConfig(
+            log_every=min(self.log_every, other.log_every),
+            validate_every=min(self.validate_every, other.validate_every),
+            probe_loss=self.probe_loss or other.probe_loss,
+        )
+
 
 class RunConfig(Strict):
     """Everything that decides one run, and what is measured on the way."""

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from normlab.config import MeasureConfig, RunConfig
-from normlab.runs.execute import execute, is_done
+from normlab.runs.execute import execute, is_done, missing_record
 from normlab.runs.key import run_key
 from normlab.runs.measures import measure, measure_over_rates
 from normlab.runs.record import BrokenRecord, Record, StoreError, read, write
@@ -266,3 +266,26 @@ def test_a_compacted_store_can_be_read_only(store: Store) -> None:
     store.compact()
     assert list((store.root / "runs").iterdir()) == []
     assert len(Store(store.root).refresh().runs()) == 2
+
+
+def test_a_replay_keeps_what_was_measured_before(store: Store, make_config: Make) -> None:
+    probed = make_config({"measure.probe_loss": True, "measure.log_every": 1}, norm="batch")
+    fine = make_config({"measure.validate_every": 0.2}, norm="batch")
+    for config in (probed, fine):
+        execute(config, store)
+        store.refresh()
+    for config in (probed, fine):
+        assert is_done(store, run_key(config), config)
+    assert store.history(run_key(fine))["probe_loss"].notna().all()
+
+
+def test_a_missing_run_survives_compaction(store: Store, make_config: Make) -> None:
+    config = make_config(norm="layer")
+    store.put(missing_record(config, "out of memory", "toy", "report"))
+    for _ in range(2):
+        store.compact()
+        store.put_evaluation("key", "empty", {})
+        store = Store(store.root).refresh()
+    assert (store.facts(run_key(config)) or {})["status"] == "missing"
+    assert measure(store, run_key(config), "test_accuracy") is None
+    assert store.evaluation("key", "empty") is not None

@@ -73,7 +73,8 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
     sections = evaluate(questions, scale, store, lock)
     rows: list[dict[str, Any]] = []
     for section in sections:
-        figure = section.question.draw(section.results) if section.runs else None
+        decided = any(setting.run for result in section.claims for setting in result.settings)
+        figure = section.question.draw(section.results) if decided else None
         if figure is not None:
             section.figure = _save(figure, store.root, section.question.name, section.results.caption())
         for result in section.claims:

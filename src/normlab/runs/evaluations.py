@@ -27,7 +27,9 @@ def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]
     if weights is None:
         execute(config, store)
         weights = store.weights(key)
-        assert weights is not None
+    if weights is None:  # The run is missing: out of memory.
+        store.put_evaluation(key, name, {})
+        return {}
     device = set_up(config.numerics)
     layout = memory_format(config.numerics.layout)
     splits = load_splits(config.data, config.seed)

@@ -113,10 +113,14 @@ def execute(
 ) -> Record:
     """Train, record and keep the weights. Out of memory is recorded as ``missing``; other errors are the caller's.
 
-    A run that the store holds already is replayed: it keeps its experiment and role, and should keep its weights.
+    A run that the store holds already is replayed: it keeps its experiment and role, measures what it had measured
+    besides what is asked for now, and should keep its weights.
     """
     earlier = store.facts(run_key(config)) or {}
     experiment, role = earlier.get("experiment") or experiment, earlier.get("role") or role
+    if "measured" in earlier:
+        measured = MeasureConfig(**json.loads(earlier["measured"]))
+        config = config.model_copy(update={"measure": config.measure.joined(measured)})
     started = time.perf_counter()
     try:
         result = train(config, listener)

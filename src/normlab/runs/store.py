@@ -1,5 +1,6 @@
 """The store of one scale: a file a run while sweeps write, one flat table a kind when they are done."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Store:
         self._facts: dict[str, dict[str, Any]] = {}
         self._histories: dict[str, pd.DataFrame] = {}
         self._evaluations: dict[tuple[str, str], dict[str, float]] = {}
-        self._seen: set[Path] = set()
+        self._seen: dict[Path, int] = {}  # single files taken in, and when each was written
         self._compacted_at: float | None = None
 
     # Reading
@@ -42,10 +43,12 @@ class Store:
         """Take in what was written since the last call; itself."""
         self._refresh_compacted()
         for folder, take in (("runs", self._take_run), ("evaluations", self._take_evaluation)):
-            for file in sorted(set((self.root / folder).glob("*.parquet")) - self._seen):
+            for file in sorted((self.root / folder).glob("*.parquet")):
                 try:
-                    take(read(file))
-                    self._seen.add(file)
+                    written = file.stat().st_mtime_ns
+                    if self._seen.get(file) != written:
+                        take(read(file))
+                        self._seen[file] = written
                 except FileNotFoundError:
                     continue  # Compacted by another process between listing and reading.
                 except BrokenRecord as error:
@@ -100,7 +103,7 @@ class Store:
 
     def history(self, run_key: str) -> pd.DataFrame:
         """A run's history, a row a logged step."""
-        return self._histories[run_key]
+        return self._histories.get(run_key, pd.DataFrame())
 
     def evaluation(self, run_key: str, name: str) -> dict[str, float] | None:
         """The measures of an evaluation of a run, or None."""
@@ -120,7 +123,8 @@ class Store:
 
     def put_evaluation(self, run_key: str, name: str, measures: dict[str, float]) -> None:
         """Add an evaluation of a run."""
-        rows = [{"measure": measure, "value": float(value)} for measure, value in measures.items()]
+        found = measures or {"undefined": math.nan}  # a row, so that "nothing to measure" is remembered too
+        rows = [{"measure": measure, "value": float(value)} for measure, value in found.items()]
         record = Record({"run_key": run_key, "evaluation": name}, rows)
         write(self.root / "evaluations" / f"{run_key}-{name}.parquet", record)
 
@@ -174,11 +178,11 @@ class Store:
 
     def _compact(self) -> None:
         self.refresh()
-        absorbed = list(self._seen)
+        absorbed = {file: written for file, written in self._seen.items() if file.exists()}
         if not absorbed:
             return
         keys = sorted(self._facts)
-        histories = [self._histories[key].assign(run_key=key) for key in keys if len(self._histories[key])]
+        histories = [history.assign(run_key=key) for key in keys if len(history := self.history(key))]
         evaluations = [
             {"run_key": key, "evaluation": name, "measure": measure, "value": value}
             for (key, name), measures in sorted(self._evaluations.items())
@@ -190,8 +194,9 @@ class Store:
         if evaluations:
             self._write_table("evaluations", pd.DataFrame(evaluations))
         self._write_table("runs", self.runs())
-        for file in absorbed:
-            file.unlink(missing_ok=True)
+        for file, written in absorbed.items():
+            if file.exists() and file.stat().st_mtime_ns == written:  # else it was written again meanwhile
+                file.unlink(missing_ok=True)
         self._seen.clear()
         self._compacted_at = (self.root / "runs.parquet").stat().st_mtime
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from normlab.config import MeasureConfig, RunConfig
+from normlab.config import RunConfig
 from normlab.data import find_image_set
 from normlab.runs.execute import is_done
 from normlab.runs.record import write_atomically
@@ -49,7 +49,9 @@ def outstanding(planned: list[Planned], store: Store) -> list[Item]:
         if is_done(store, plan.run_key, plan.config) and not missing:
             continue
         earlier = merged.get(plan.run_key)
-        config = plan.config if earlier is None else _with_both(earlier.config, plan.config)
+        config = plan.config
+        if earlier is not None:
+            config = config.model_copy(update={"measure": config.measure.joined(earlier.config.measure)})
         merged[plan.run_key] = Item(
             plan.run_key,
             config,
@@ -59,16 +61,6 @@ def outstanding(planned: list[Planned], store: Store) -> list[Item]:
             estimated_cost(config),
         )
     return sorted(merged.values(), key=lambda item: -item.cost)
-
-
-def _with_both(first: RunConfig, second: RunConfig) -> RunConfig:
-    a, b = first.measure, second.measure
-    both = MeasureConfig(
-        log_every=min(a.log_every, b.log_every),
-        validate_every=min(a.validate_every, b.validate_every),
-        probe_loss=a.probe_loss or b.probe_loss,
-    )
-    return first.model_copy(update={"measure": both})
 
 
 def write_plan(store: Store, items: list[Item], tracker: dict[str, Any]) -> Path:

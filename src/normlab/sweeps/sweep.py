@@ -66,6 +66,7 @@ def _launch(
     launch: Callable[[Path], None], plan: Path, items: list[Item], store: Store, crashes: dict[str, int]
 ) -> bool:
     """Start workers and wait for them; whether one of them died."""
+    started = time.time()
     try:
         launch(plan)
         return False
@@ -74,7 +75,7 @@ def _launch(
     except Exception as error:  # A dead worker surfaces as an error of the launcher, each launcher with its own kind.
         if isinstance(error.__cause__, StoreError):
             raise error.__cause__ from None
-        in_flight = _in_flight(items, store)
+        in_flight = _in_flight(items, store, started)
         print(
             f"warning: a worker died ({first_line(error)[:120]}); {len(in_flight)} runs were in flight", file=sys.stderr
         )
@@ -82,7 +83,7 @@ def _launch(
             raise NormlabError(f"the workers cannot run: {first_line(error)[:300]}") from error
         for item in in_flight:
             crashes[item.run_key] = crashes.get(item.run_key, 0) + 1
-            if crashes[item.run_key] >= MAX_CRASHES:
+            if crashes[item.run_key] >= MAX_CRASHES and item.run_key not in store:
                 store.put(
                     missing_record(
                         item.config, f"its process was killed {MAX_CRASHES} times", item.experiment, item.role
@@ -100,10 +101,10 @@ def _wait_for_others(items: list[Item], failed: dict[str, str], store: Store) ->
         time.sleep(WAIT_SECONDS)
 
 
-def _in_flight(items: list[Item], store: Store) -> list[Item]:
-    """Items that were claimed, are not finished, and whose claim nobody holds any more."""
+def _in_flight(items: list[Item], store: Store, started: float) -> list[Item]:
+    """Items claimed since ``started``, not finished, and whose claim nobody holds any more."""
     running = store.running()
-    claimed = {file.stem for file in (store.root / "claims").glob("*.lock")}
+    claimed = {file.stem for file in (store.root / "claims").glob("*.lock") if file.stat().st_mtime >= started - 1}
     return [
         item
         for item in items
@@ -120,6 +121,8 @@ def _time_side_by_side(planned: list[Planned], store: Store) -> None:
             groups.setdefault(group, {})[plan.run_key] = plan
     for group, plans in groups.items():
         if any(store.evaluation(key, "step_seconds") is None for key in plans):
+            while store.running():  # A sweep beside this one would be timed too.
+                time.sleep(WAIT_SECONDS)
             print(f"timing steps side by side: {', '.join(map(str, group))}", file=sys.stderr)
             for key, measures in zip(plans, step_seconds([p.config for p in plans.values()]), strict=True):
                 store.put_evaluation(key, "step_seconds", measures)
