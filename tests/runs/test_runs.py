@@ -200,6 +200,7 @@ def test_what_was_measured_coarsely_is_measured_again_only_where_asked(store: St
 
 def put(store: Store, key: str, history: list[dict[str, float]], **facts: object) -> None:
     base = {"run_key": key, "status": "ok", "chance": 0.1, "steps": 40, "steps_per_epoch": 10}
+    base["measured"] = MeasureConfig().model_dump_json()
     store.put(Record(base | facts, history))
     store.refresh()
 
@@ -218,22 +219,22 @@ def test_measures_read_off_a_history(tmp_path: Path) -> None:
         for i, a in enumerate(accuracies)
     ]
     put(store, "ok", history, test_accuracy=0.7, test_accuracy_batch=0.9, **{"test_accuracy_decay_0.9": 0.8})
-    assert measure(store, "ok", "validation_accuracy@2") == (0.5, False)
-    assert measure(store, "ok", "epochs_to@0.5") == (2.0, False)
-    assert measure(store, "ok", "steps_to@0.6") == (40.0, False)
-    assert measure(store, "ok", "epochs_to@0.95") == (4.0, True)
-    assert measure(store, "ok", "lowest_train_loss") == (0.5, False)
+    assert measure(store, "ok", "validation_accuracy@2") == (0.5, False, 0.0)
+    assert measure(store, "ok", "epochs_to@0.5") == (2.0, False, 1.0)
+    assert measure(store, "ok", "steps_to@0.6") == (40.0, False, 10.0)
+    assert measure(store, "ok", "epochs_to@0.95") == (4.0, True, 1.0)
+    assert measure(store, "ok", "lowest_train_loss") == (0.5, False, 0.0)
     gap = measure(store, "ok", "test_gap_decay_0.9")
     assert gap is not None
     assert gap.number == pytest.approx(0.1)
     assert measure(store, "ok", "seconds_to@0.5") is None
     store.put_evaluation("ok", "step_seconds", {"best_layout": 0.5})
-    assert measure(store.refresh(), "ok", "seconds_to@0.5") == (10.0, False)
+    assert measure(store.refresh(), "ok", "seconds_to@0.5") == (10.0, False, 5.0)
     assert measure(store, "absent", "test_accuracy") is None
     put(store, "broken", history[:1], status="diverged")
-    assert measure(store, "broken", "test_accuracy") == (0.1, False)
-    assert measure(store, "broken", "validation_accuracy@4") == (0.1, False)
-    assert measure(store, "broken", "epochs_to@0.5") == (4.0, True)
+    assert measure(store, "broken", "test_accuracy") == (0.1, False, 0.0)
+    assert measure(store, "broken", "validation_accuracy@4") == (0.1, False, 0.0)
+    assert measure(store, "broken", "epochs_to@0.5") == (4.0, True, 1.0)
 
 
 def test_roughness_is_the_change_inside_the_band(tmp_path: Path) -> None:

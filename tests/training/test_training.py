@@ -137,7 +137,7 @@ def test_divergence_has_its_step_and_chance_counts_as_divergence(make_config: Ma
     assert exploded.status == "diverged"
     assert exploded.diverged_step is not None
     assert exploded.measures["chance"] == 0.1
-    stuck = train(make_config({"optimizer.lr": 1e-9, "net.init.scheme": "normal"}, norm="none"))
+    stuck = train(make_config({"optimizer.lr": 1e-9, "net.init.scheme": "normal", "measure.log_every": 1}, norm="none"))
     assert stuck.status == ("diverged" if stuck.history[-1]["train_loss"] >= math.log(10) else "ok")
     assert train(make_config({"training.epochs": 10, "optimizer.lr": 0.03}, norm="batch")).status == "ok"
 

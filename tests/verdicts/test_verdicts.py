@@ -137,8 +137,8 @@ def test_identical_levels_of_a_range_refute_it() -> None:
 
 
 def test_a_quantized_measure_with_zero_spread_is_not_taken_for_exact() -> None:
-    table = Table().add("a", [1.0] * 3).add("b", [0.0] * 3)
-    contrast = Contrast(T, "m", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}), step=1.0)
+    table = Table().add("a", [Value(1.0, step=1.0)] * 3).add("b", [Value(0.0, step=0.5)] * 3)
+    contrast = Contrast(T, "m", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}))
     p = evaluate_claim(claim(contrast), "quick", table.reader, {}, [0, 1, 2]).p_support
     assert p == pytest.approx(stats.t.sf(1 / (1 / math.sqrt(12) / math.sqrt(3)), 2))
 
@@ -236,9 +236,7 @@ def test_measures_over_rates_reduce_each_seeds_runs() -> None:
     for rate in (0.1, 1.0, 10.0):
         table.add("a", [0.9 - 0.001 * rate] * 8, measure="validation_accuracy", lr=rate)
         table.add("b", [0.9 if rate < 0.5 else 0.1] * 8, measure="validation_accuracy", lr=rate)
-    contrast = Contrast(
-        T, "largest_stable_rate@0.05", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}), over="lr", step=1.0
-    )
+    contrast = Contrast(T, "largest_stable_rate@0.05", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}), over="lr")
     found = result(table, claim(contrast, delta=math.log(3)))
     assert found.settings[0].parts[0].test.estimate == pytest.approx(math.log(100))
     assert found.verdict == "supported"

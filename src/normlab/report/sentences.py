@@ -83,15 +83,16 @@ def what_would_change(setting: SettingResult, kind: str) -> Text:
     def show(value: float) -> str:
         return amount(value, part.unit)
 
+    bounds = {
+        "superiority": (show(delta), show(delta)),
+        "noninferiority": (show(-delta), show(-delta)),
+        "equivalence": (f"{show(-delta)} … {show(delta)}",) * 2,
+    }[kind]
     if setting.verdict == "supported":
-        return Text(
-            f"support needs an effect above {show(max(delta if kind == 'superiority' else -delta, 0.0))} that is clear of its "
-            "spread; this one has room to spare",
-            "支持には差がばらつきを超える必要があり、本結果は十分に超えている",
-        )
+        support = show(0.0) if kind == "superiority" else bounds[0]
+        return Text(f"an interval that reaches {support}", f"区間が {support} に達すること")
     if setting.verdict.startswith("refuted"):
-        bound = -delta if kind == "noninferiority" else delta
-        return Text(f"an effect reaching {show(bound)} within its interval", f"区間が {show(bound)} に届く効果")
+        return Text(f"an interval that reaches {bounds[1]}", f"区間が {bounds[1]} に達すること")
     return Text(
         f"a narrower interval (now {wide}) or an effect clearly beyond {show(delta)}; adjusted p must fall below {ALPHA:g}",
         f"区間(現在 {wide})が狭まるか、効果が {show(delta)} を明確に超えること。補正後 p < {ALPHA:g} が必要",

@@ -25,7 +25,8 @@ from normlab.report.style import VERDICT_COLOURS, add_caption, use_style
 from normlab.runs.record import write_atomically
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.verdicts.registry import Lock, claim_hash, registered
+from normlab.verdicts.claim import Claim
+from normlab.verdicts.registry import Lock, claim_hash, grids_of, registered
 from normlab.verdicts.verdict import ClaimResult, add_q_values, evaluate_claim, judge, verdict_rows, verdict_table
 
 COLUMN_WIDTHS = ("11%", "35%", "14%", "11%", "17%", "8%", "4%")  # of the verdict table
@@ -41,6 +42,13 @@ class Section:
     figure: str | None = None
     figures: dict[str, str] = field(default_factory=dict)
     runs: int = 0
+
+    def notes(self, claim: Claim) -> list[str]:
+        """What the expansion noted on the claim's grids: rates not tuned, or tuned at the end of their grid."""
+        grids = grids_of(claim)
+        return [
+            f"{grid}: {note}" for grid, notes in self.results.expansion.notes.items() if grid in grids for note in notes
+        ]
 
 
 def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) -> list[Section]:

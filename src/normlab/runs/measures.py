@@ -11,8 +11,10 @@
 - over several runs of one seed that differ in the rate: ``largest_stable_rate@0.05``, ``rate_width@0.02``
 """
 
+import json
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +25,11 @@ from normlab.runs.store import Store
 
 
 class Value(NamedTuple):
-    """A measured number; ``censored`` where the run ended before what it was watched for."""
+    """A measured number; ``censored`` where the run ended before what it was watched for; ``step`` its resolution."""
 
     number: float
     censored: bool = False
+    step: float = 0.0
 
 
 def higher_is_better(name: str) -> bool:
@@ -72,12 +75,13 @@ def _time_to(store: Store, run_key: str, base: str, target: float) -> Value | No
     facts = store.facts(run_key) or {}
     if censored:  # The horizon, also for a run that broke off before it.
         row = pd.Series({"step": facts["steps"], "epoch": facts["steps"] / facts["steps_per_epoch"]})
+    steps_between_looks = float(facts["steps_per_epoch"]) * json.loads(facts["measured"])["validate_every"]
     if base == "epochs_to":
-        return Value(float(row["epoch"]), censored)
+        return Value(float(row["epoch"]), censored, steps_between_looks / facts["steps_per_epoch"])
     if base == "steps_to":
-        return Value(float(row["step"]), censored)
-    seconds = store.evaluation(run_key, "step_seconds")
-    return None if seconds is None else Value(float(row["step"]) * seconds["best_layout"], censored)
+        return Value(float(row["step"]), censored, steps_between_looks)
+    seconds = (store.evaluation(run_key, "step_seconds") or {}).get("best_layout")
+    return None if seconds is None else Value(float(row["step"]) * seconds, censored, steps_between_looks * seconds)
 
 
 def _validation_accuracy_at(history: pd.DataFrame, epoch: float) -> float | None:
@@ -130,12 +134,15 @@ def measure_over_rates(rates: Sequence[float], accuracies: Sequence[float], name
     good = np.asarray(stable_rates(rates, accuracies, float(argument)))[order]
     if base == "largest_stable_rate":
         top = int(np.flatnonzero(good)[-1])
-        return Value(math.log(ordered[top]), censored=top == len(ordered) - 1)
+        edge = min(top, len(ordered) - 2)
+        step = math.log(ordered[edge + 1] / ordered[edge])
+        return Value(math.log(ordered[top]), top == len(ordered) - 1, step)
     if base == "rate_width":
         low = high = int(np.argmax(np.asarray(accuracies)[order]))
         while low > 0 and good[low - 1]:
             low -= 1
         while high < len(good) - 1 and good[high + 1]:
             high += 1
-        return Value(math.log10(ordered[high] / ordered[low]), censored=low == 0 or high == len(good) - 1)
+        step = math.log10(max(b / a for a, b in pairwise(ordered[max(0, low - 1) : high + 2])))
+        return Value(math.log10(ordered[high] / ordered[low]), low == 0 or high == len(good) - 1, step)
     raise NormlabError(f"unknown measure {name!r}")

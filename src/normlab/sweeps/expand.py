@@ -2,8 +2,9 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from normlab.config import RunConfig
@@ -32,11 +33,20 @@ class Planned:
 
 @dataclass
 class Expansion:
-    """All runs known so far, the cells skipped with their reasons, and how many runs wait for tuning to finish."""
+    """All runs known so far, the cells skipped with their reasons, and how many runs wait for tuning to finish.
+
+    ``notes`` say of a grid where its values were not chosen, or chosen at the end of an axis.
+    """
 
     planned: list[Planned] = field(default_factory=list)
     skipped: list[tuple[dict[str, Any], str]] = field(default_factory=list)
     waiting: int = 0
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+    def note(self, grid: str, text: str) -> None:
+        """Add a note on a grid, once."""
+        if text not in self.notes.setdefault(grid, []):
+            self.notes[grid].append(text)
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,9 @@ class Expander:
         seeds = self.scale.seeds
         while True:
             candidates = [dict(zip(over, values, strict=True)) for values in itertools.product(*over.values())]
-            if len(candidates) == 1:  # Nothing to choose.
+            if len(candidates) == 1:
+                fixed = ", ".join(f"{key} = {value}" for key, value in candidates[0].items())
+                expansion.note(name, f"not tuned at this scale: {fixed} for every arm")
                 chosen = {(i, level): candidates[0] for i in range(len(cells)) for level in choose.levels}
                 break
             keys = {
@@ -161,7 +173,13 @@ class Expander:
                 for level, rule in choose.levels.items()
                 if not rule.of
             }
-            if not self._grow(choose, over, chosen, grown):
+            best = [
+                candidates[place]
+                for index, cell in enumerate(cells)
+                for rule in choose.levels.values()
+                for place in self._contenders(rule, candidates, [keys[index, p] for p in range(len(candidates))], cell)
+            ]
+            if not self._grow(choose, over, best, grown, cells[0].axes["setting"], partial(expansion.note, name)):
                 break
         for index, cell in enumerate(cells):
             for level, rule in choose.levels.items():
@@ -171,21 +189,38 @@ class Expander:
 
     def _pick(self, rule: Level, candidates: list[Overrides], groups: list[list[str]], cell: Cell) -> Overrides:
         """The candidate that a rule takes, by means over tuning seeds; ties go to the more accurate, then to the first."""
-        constants = self.scale.settings[cell.axes["setting"]].constants
-        name = (rule.best or rule.worst or rule.highest or "").format(**constants)
-        scores = [(self._mean(group, name), self._mean(group, "validation_accuracy")) for group in groups]
-        places = list(range(len(candidates)))
-        if rule.at_best:
-            by_others: dict[str, list[int]] = {}
-            for place in places:
-                others = {k: v for k, v in candidates[place].items() if k not in rule.at_best}
-                by_others.setdefault(repr(others), []).append(place)
-            places = [max(same, key=lambda place: scores[place]) for same in by_others.values()]
+        scores = self._scores(rule, groups, cell)
+        places = self._at_best(rule, candidates, scores)
         if rule.highest:
             best = max(score for score, _ in scores)
             good = [place for place in places if scores[place][0] >= best - rule.margin]
             return candidates[max(good, key=lambda place: next(iter(candidates[place].values())))]
         return candidates[(max if rule.best else min)(places, key=lambda place: scores[place])]
+
+    def _contenders(self, rule: Level, candidates: list[Overrides], groups: list[list[str]], cell: Cell) -> list[int]:
+        """The places of the candidates that must not lie at the end of an axis: all that a rule takes for best."""
+        if rule.of or (rule.worst and not rule.at_best):
+            return []
+        scores = self._scores(rule, groups, cell)
+        if rule.at_best:
+            return self._at_best(rule, candidates, scores)
+        return [candidates.index(self._pick(rule, candidates, groups, cell))]
+
+    def _scores(self, rule: Level, groups: list[list[str]], cell: Cell) -> list[tuple[float, float]]:
+        constants = self.scale.settings[cell.axes["setting"]].constants
+        name = (rule.best or rule.worst or rule.highest or "").format(**constants)
+        return [(self._mean(group, name), self._mean(group, "validation_accuracy")) for group in groups]
+
+    @staticmethod
+    def _at_best(rule: Level, candidates: list[Overrides], scores: list[tuple[float, float]]) -> list[int]:
+        """All places; with ``at_best``, for each value of the other axes the place that is best along those named."""
+        if not rule.at_best:
+            return list(range(len(candidates)))
+        by_others: dict[str, list[int]] = {}
+        for place, candidate in enumerate(candidates):
+            others = {k: v for k, v in candidate.items() if k not in rule.at_best}
+            by_others.setdefault(repr(others), []).append(place)
+        return [max(same, key=lambda place: scores[place]) for same in by_others.values()]
 
     def _mean(self, group: list[str], name: str) -> float:
         """The mean of a measure over runs, negated where lower is better; minus infinity where one has no such number."""
@@ -198,22 +233,25 @@ class Expander:
         self,
         choose: Choose,
         over: dict[str, list[Any]],
-        chosen: dict[tuple[int, str], Overrides],
+        best: list[Overrides],
         grown: dict[tuple[str, str], int],
+        setting: str,
+        note: Callable[[str], None],
     ) -> bool:
-        """Extend the axes at whose ends a best value lies; whether any grew."""
+        """Extend the axes at whose ends a best value lies; whether any grew. An end that may not move is noted."""
         changed = False
         for key, factor in choose.extend.items():
-            best = {
-                values[key]
-                for (_, level), values in chosen.items()
-                if choose.levels[level].best or choose.levels[level].highest
-            }
-            for side, end in (("up", max(over[key])), ("down", min(over[key]))):
-                if end in best and grown.get((key, side), 0) < EXTENSIONS:
-                    grown[key, side] = grown.get((key, side), 0) + 1
-                    over[key].append(tidy(end * factor if side == "up" else end / factor))
-                    changed = True
+            values = over[key]
+            found = {candidate[key] for candidate in best}
+            for side, end in (("up", max(values)), ("down", min(values))):
+                if end not in found:
+                    continue
+                if grown.get((key, side), 0) == EXTENSIONS:
+                    note(f"{setting}: a best {key} is the end of its grid, {end:g}, extended {EXTENSIONS} times")
+                    continue
+                grown[key, side] = grown.get((key, side), 0) + 1
+                values.append(tidy(end * factor if side == "up" else end / factor))
+                changed = True
         return changed
 
     def _level(

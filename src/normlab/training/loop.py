@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -93,7 +93,8 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
     losses = losses[: step + 1]
     diverged_step = _diverged_step(losses, math.log(splits.classes))
     finite = bool(torch.isfinite(losses).all())
-    measures = final_measures(net, statistics, splits, config.data.batch_size) if finite else {}
+    at_end = splits if shift_step >= steps else replace(splits, train=_shifted_split(splits.train, config.data.shift))
+    measures = final_measures(net, statistics, at_end, config.data.batch_size) if finite else {}
     measures |= {"train_seconds": train_seconds, "steps": steps, "steps_per_epoch": per_epoch}
     measures |= {"chance": 1 / splits.classes, "num_parameters": sum(p.numel() for p in net.parameters())}
     history = _history(config, losses, per_epoch, rows, probe.losses if probe else None)
@@ -132,6 +133,10 @@ def _place(splits: Splits, device: torch.device, config: RunConfig) -> Splits:
         splits.shape,
         splits.classes,
     )
+
+
+def _shifted_split(split: Split, shift: ShiftConfig | None) -> Split:
+    return Split(_shifted(split.images, shift), split.labels)
 
 
 def _shifted(images: Tensor, shift: ShiftConfig | None) -> Tensor:

@@ -51,7 +51,7 @@ class Contrast:
 
     θ = [f(plus) − f(minus)] − [f(less[0]) − f(less[1])], with f the measure, or its natural logarithm where ``log``.
     Without ``minus`` the number ``reference`` stands in its place. ``over`` names the axis along which the measure
-    reduces several runs of a seed to one number. ``step`` is the measure's resolution in θ's unit, where it is coarse.
+    reduces several runs of a seed to one number.
     ``unit`` and ``delta`` replace the claim's for this part. The first arm named is the claimed larger one.
     """
 
@@ -63,7 +63,6 @@ class Contrast:
     reference: float = 0.0
     log: bool = False
     over: str | None = None
-    step: float | None = None
     unit: Unit | None = None
     delta: float | str | None = None
 

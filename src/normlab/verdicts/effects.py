@@ -27,7 +27,7 @@ class Effects:
     """The effects θ by seed, and what was counted on the way.
 
     ``missing``: cells without a run; a contrast with any is not run. ``excluded``: seeds without the number asked for
-    (a state never reached, both arms censored).
+    (a state never reached, both arms censored). ``step`` is the coarsest resolution of the readings, in θ's unit.
     """
 
     by_seed: dict[int, float]
@@ -35,6 +35,7 @@ class Effects:
     diverged: int = 0
     censored: int = 0
     excluded: int = 0
+    step: float = 0.0
 
     @property
     def array(self) -> np.ndarray:
@@ -91,6 +92,8 @@ class CellReader:
                 result.excluded += 1
                 continue
             numbers = [v.number for v in values if v is not None]
+            steps = [v.step / max(v.number, 1e-12) if contrast.log else v.step for v in values if v is not None]
+            result.step = max(result.step, *steps)
             if contrast.log:
                 numbers = [float(np.log(max(number, 1e-12))) for number in numbers]
             result.by_seed[seed] = numbers[0] - numbers[1] - (numbers[2] - numbers[3] if contrast.less else 0.0)

@@ -111,7 +111,7 @@ def evaluate_claim(
                 delta = part.delta if part.delta is not None else claim.delta
                 number = known[delta] if isinstance(delta, str) else delta
                 effects = reader.effects(part, at, known, seeds)
-                test = decide(effects.array, claim.kind, number, part.step)
+                test = decide(effects.array, claim.kind, number, effects.step)
                 parts.append(PartResult(part, number, part.unit or claim.unit, effects, test))
             settings.append(SettingResult(case, at, parts))
     return ClaimResult(claim, settings)
