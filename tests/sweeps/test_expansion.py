@@ -21,7 +21,7 @@ SCALES = {
 
 
 def expander(store: Store, composer: Composer, **grids: Any) -> Expander:
-    design = Design.parse({"name": "toy", "title": "Toy", "scales": SCALES, "grids": grids}, "toy")
+    design = Design.parse({"name": "toy", "title": "Toy", "title_ja": "Toy", "scales": SCALES, "grids": grids}, "toy")
     return Expander(design, "quick", store, composer)
 
 
@@ -186,7 +186,7 @@ def test_measures_asked_of_reported_runs_are_not_asked_of_tuning_runs(store: Sto
 )
 def test_a_wrong_design_is_refused_in_words(change: dict[str, Any], message: str) -> None:
     with pytest.raises(NormlabError, match=message):
-        Design.parse({"name": "toy", "title": "Toy", "scales": SCALES, "grids": {}} | change, "toy")
+        Design.parse({"name": "toy", "title": "Toy", "title_ja": "Toy", "scales": SCALES, "grids": {}} | change, "toy")
 
 
 def test_unknown_overrides_are_refused(composer: Composer) -> None:

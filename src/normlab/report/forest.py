@@ -61,7 +61,7 @@ def _panel(ax: Axes, unit: str, rows: list[tuple[SettingResult, PartResult]], re
         ax.fill_betweenx([y - 0.42, y + 0.42], show(low_zone), show(high_zone), color="#d0d7de", alpha=0.5, linewidth=0)
         colour = VERDICT_COLOURS[setting.verdict.split(" (")[0]]
         seeds = [show(v) for v in part.effects.by_seed.values()]
-        ax.plot(seeds, [y] * len(seeds), "o", color=colour, alpha=0.3, markersize=4, markeredgewidth=0)
+        ax.plot(seeds, [y + 0.2] * len(seeds), "o", color=colour, alpha=0.45, markersize=4, markeredgewidth=0)
         test = part.test
         if math.isfinite(test.low):
             ax.plot([show(test.low), show(test.high)], [y, y], color=colour, linewidth=1.6)

@@ -16,9 +16,8 @@ def amount(value: float, unit: str) -> str:
     """θ for readers: +2.3 points, ×1.4, 0.12."""
     if not math.isfinite(value):
         return "–"
-    if unit == "points":
-        return f"{100 * value:+.1f}"
-    return f"×{math.exp(value):.2f}" if unit == "ratio" else f"{value:+.2f}"
+    shown = {"points": f"{100 * value:+.1f}", "ratio": f"×{math.exp(value):.2f}", "number": f"{value:+.2f}"}[unit]
+    return shown.replace("-", "−")
 
 
 def unit_name(unit: str) -> Text:
@@ -61,13 +60,14 @@ def summary(result: ClaimResult) -> Text:
         return Text(f"Not decided: {missing} cells have no run yet.", f"未判定:{missing} 個のセルが未実行。")
     listed_en = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
     listed_ja = "、".join(f"{VERDICTS_JA[verdict]} {n}" for verdict, n in counts.items())
-    part = max((s for s in result.settings if s.run), key=lambda s: s.p_support).deciding
+    hardest = max((s for s in result.settings if s.run), key=lambda s: s.p_support)
+    part, where = hardest.deciding, hardest.label(several_cases=len(result.claim.cases) > 1)
     many = len(result.settings) > 1
     en = f"{part.contrast.name.en}: {interval(part)}{unit_name(part.unit).en}"
     ja = f"{part.contrast.name.ja}:{interval(part)}{unit_name(part.unit).ja}"
     if many:
-        en = f"Of {len(result.settings)} settings: {listed_en}. Hardest to support: {en}"
-        ja = f"{len(result.settings)} 設定のうち {listed_ja}。最も支持しにくいもの:{ja}"
+        en = f"Of {len(result.settings)} settings: {listed_en}. Hardest to support: {where.en}, {en}"
+        ja = f"{len(result.settings)} 設定のうち {listed_ja}。最も支持しにくいのは {where.ja}、{ja}"
     return Text(f"{en}.", f"{ja}。")
 
 

@@ -132,6 +132,7 @@ class Design(Strict):
 
     name: str
     title: str
+    title_ja: str
     scales: dict[str, Scale]
     grids: dict[str, Grid]
 

@@ -1,0 +1,168 @@
+"""The report: what it writes, that it is one safe page in two languages, and that it flags what was changed."""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from normlab.errors import NormlabError
+from normlab.report import sentences
+from normlab.report.inputs import Results
+from normlab.report.readme import table, update
+from normlab.report.site import build
+from normlab.runs.record import Record
+from normlab.runs.store import Store
+from normlab.sweeps.compose import Composer
+from normlab.sweeps.design import Design
+from normlab.sweeps.expand import Expander
+from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Text
+from normlab.verdicts.registry import make_lock, register
+
+HOSTILE = "<script>alert(1)</script>"
+DESIGN = Design.parse(
+    {
+        "name": "toy",
+        "title": f"Toy {HOSTILE}",
+        "title_ja": "おもちゃ",
+        "scales": {
+            "quick": {
+                "seeds": {"tune": [100], "report": [0, 1, 2, 3, 4]},
+                "settings": {"one": {"overrides": {"data": "digits"}, "constants": {"delta": 0.01}}},
+            }
+        },
+        "grids": {"g": {"axes": {"norm": ["none", "batch"]}}},
+    },
+    "toy",
+)
+BETTER = Claim(
+    "batch-is-better",
+    ("A §1",),
+    Text(f"Batch is better {HOSTILE}", "バッチの方がよい"),
+    Text("By accuracy.", "正解率による。"),
+    "superiority",
+    cases=(
+        Case(
+            Text("each", "各々"),
+            (Contrast(Text("batch − none", "batch − none"), "test_accuracy", Arm("g", {"norm": "batch"}), Arm("g", {"norm": "none"})),),
+        ),
+    ),
+)  # fmt: skip
+EXACT = Claim("sum", ("B how",), Text("One and one is two.", "1足す1は2。"), Text("Added.", "足した。"), "exact",
+              check=lambda: Finding(1 + 1 == 2, {"sum": 2.0}))  # fmt: skip
+UNRUN = replace(
+    BETTER, id="never-run", cases=(Case(Text("x", "x"), (Contrast(Text("x", "x"), "m", Arm("g", {"norm": "layer"})),)),)
+)
+
+
+@dataclass(frozen=True)
+class Toy:
+    name: str = "toy"
+    design: Design = DESIGN
+    claims: tuple[Claim, ...] = (BETTER, EXACT)
+
+    def draw(self, results: Results) -> Figure | None:
+        figure, ax = plt.subplots()
+        ax.plot(results.values(results.select("g", norm="batch"), "test_accuracy"), label=HOSTILE)
+        ax.legend()
+        return figure
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "quick")
+    noise = np.random.default_rng(0).normal(0, 0.003, 10)
+    for index, plan in enumerate(Expander(DESIGN, "quick", store, Composer()).expand().planned):
+        value = 0.8 + 0.05 * (plan.config.norm.name == "batch") + noise[index]
+        facts: dict[str, Any] = {"run_key": plan.run_key, "status": "ok", "chance": 0.1, "date": "2026-01-02",
+                                 "environment": '{"cpu": "a <b>cpu</b>", "torch": "2", "gpu": null}'}  # fmt: skip
+        store.put(Record(facts | {f"test_accuracy{s}": value for s in ("", "_recalibrated", "_batch")}, [{"step": 1}]))
+    return store
+
+
+def lock() -> Any:
+    return make_lock([(DESIGN, (BETTER, EXACT))])
+
+
+def test_it_writes_verdicts_tables_figures_and_one_safe_page(store: Store) -> None:
+    (section,), page = build([Toy()], "quick", store, lock())
+    assert [r.verdict for r in section.claims] == ["supported", "verified"]
+    verdicts = pd.read_csv(store.root / "verdicts.csv")
+    row = verdicts[(verdicts["claim"] == "batch-is-better") & (verdicts["setting"] == "all")].iloc[0]
+    assert row["verdict"] == "supported"
+    assert row["estimate"] == pytest.approx(0.05, abs=0.005)
+    assert row["n"] == 5
+    assert (store.root / row["figure"]).exists()
+    for name in ("toy", "toy--batch-is-better"):
+        assert (store.root / "figures" / f"{name}.png").stat().st_size > 1000
+        assert not pd.read_csv(store.root / "tables" / f"{name}.csv").empty
+    text = page.read_text()
+    assert "<script>alert" not in text
+    assert "<b>cpu" not in text
+    assert "バッチの方がよい" in text
+    assert "make claim CLAIM=batch-is-better SCALE=quick" in text
+    links = re.findall(r'(?:src|href)="([^"]+)"', re.sub(r'xlink:href="[^"]*"', "", text))
+    assert not [link for link in links if link.startswith(("http", "//")) and "itables" not in link]
+    for link in links:
+        if link.startswith("../"):
+            assert (page.parent / link).exists()
+
+
+def test_building_again_changes_no_figure_and_no_verdict(store: Store) -> None:
+    def content() -> dict[str, bytes]:
+        return {p.name: p.read_bytes() for p in store.root.rglob("*") if p.suffix in (".svg", ".csv")}
+
+    build([Toy()], "quick", store, lock())
+    first = content()
+    build([Toy()], "quick", Store(store.root), lock())
+    assert content() == first
+
+
+def test_a_changed_claim_is_flagged(store: Store) -> None:
+    hashes = {claim: scales["quick"] for claim, scales in lock().items()}
+    register(store.root, hashes)
+    (section,), page = build([Toy()], "quick", store, lock())
+    assert not any(r.changed_after_first_run or not r.locked for r in section.claims)
+    assert "changed after its first run" not in page.read_text()
+    moved = replace(BETTER, delta=0.001)
+    (section,), page = build([Toy(claims=(moved, EXACT))], "quick", store, lock())
+    assert section.claims[0].changed_after_first_run
+    assert not section.claims[0].locked
+    assert "changed after its first run" in page.read_text()
+
+
+def test_claims_without_runs_say_so(store: Store) -> None:
+    (section,), page = build([Toy(claims=(BETTER, UNRUN))], "quick", store, lock())
+    assert section.claims[1].verdict == "not run"
+    assert "Not decided" in page.read_text()
+
+
+def test_the_readme_gets_its_table_between_markers(store: Store, tmp_path: Path) -> None:
+    sections, _ = build([Toy()], "quick", store, lock())
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "before\n<!-- verdicts quick: start (make readme) -->\nold\n<!-- verdicts quick: end -->\nafter\n"
+    )
+    update(readme, "quick", table(sections, "quick", store))
+    text = readme.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "**supported**" in text
+    assert "10 runs, 5 reporting seeds" in text
+    assert "2026-01-02" in text
+    with pytest.raises(NormlabError, match="no markers"):
+        update(readme, "cpu", "x")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(0.0123, "points", "+1.2"), (-0.5, "points", "−50.0"), (0.6931, "ratio", "×2.00"), (-0.25, "number", "−0.25")],
+)
+def test_amounts(value: float, unit: str, text: str) -> None:
+    assert sentences.amount(value, unit) == text
