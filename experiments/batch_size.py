@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.report.inputs import Results
-from normlab.report.style import COLOURS, DATA_TITLES, draw_line, method_title
+from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, method_title, plain_log_axis
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 GHOST = Text("statistics batch, optimizer's batch fixed", "統計バッチのみ変更")
@@ -296,12 +296,11 @@ def figure(results: Results) -> Figure | None:
             draw_sizes(right, results, rows, "data.batch_size", "test_accuracy", method_title(norm), colour, "-")
         left.set_title(f"{DATA_TITLES[setting]}: batch norm, optimizer's batch 64")
         left.set_xlabel("samples that share statistics")
-        right.set_title(f"{DATA_TITLES[setting]}: true batch, rates tuned")
+        right.set_title(f"{DATA_TITLES[setting]}: true batch")
         right.set_xlabel("batch size")
         for ax in (left, right):
-            ax.set_ylabel("test accuracy, %")
-            ax.set_xscale("log", base=2)
-            ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            accuracy_axis(ax)
+            plain_log_axis(ax, base=2)
             ax.legend(fontsize=8)
     return plot
 

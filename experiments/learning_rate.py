@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.report.inputs import Results
-from normlab.report.style import COLOURS, DATA_TITLES, draw_line, method_title
+from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, method_title, plain_log_axis
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 QUARTER_DECADE = 0.25  # The ladders' resolution, in decades.
@@ -205,7 +205,8 @@ def figure(results: Results) -> Figure | None:
                 if common:
                     x, y = [rate for rate, _ in common], [group for _, group in common]
                     draw_line(ax, x, y, label=method_title(norm), colour=COLOURS[norm])
-            ax.set(title=f"{DATA_TITLES[setting]}: {title}", xlabel="learning rate", xscale="log")
-        row[0].set_ylabel("validation accuracy, %")
+            ax.set(title=f"{DATA_TITLES[setting]}: {title}", xlabel="learning rate")
+            plain_log_axis(ax)
+        accuracy_axis(row[0], "validation accuracy, %")
         row[0].legend(fontsize=8)
     return plot

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.norms.statements import constant_features
 from normlab.report.inputs import Results
-from normlab.report.style import COLOURS, DATA_TITLES, draw_line
+from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, plain_log_axis
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Pick, Text
 
 DECAYS = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
@@ -297,7 +297,6 @@ def figure(results: Results) -> Figure | None:
         left.set(
             title=f"{DATA_TITLES[setting]}: decay of the running averages",
             xlabel="decay (PyTorch's momentum is 1 − decay)",
-            ylabel="test accuracy, %",
         )
         left.legend(fontsize=8)
         rows = results.select("epsilons", setting=setting, level="best")
@@ -307,5 +306,8 @@ def figure(results: Results) -> Figure | None:
                 [100 * v for v in results.values(rows[rows["norm.eps"] == value], "test_accuracy")] for value in values
             ]
             draw_line(right, values, groups, label="batch norm", colour=COLOURS["batch"])
-        right.set(title=f"{DATA_TITLES[setting]}: ε", xlabel="ε", xscale="log", ylabel="test accuracy, %")
+        right.set(title=f"{DATA_TITLES[setting]}: ε", xlabel="ε")
+        plain_log_axis(right)
+        for ax in (left, right):
+            accuracy_axis(ax)
     return plot

@@ -9,6 +9,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from scipy import stats
 
 from normlab.norms import METHODS
@@ -92,6 +93,21 @@ def draw_points(ax: Axes, position: float, values: Sequence[float], colour: str,
         capsize=3,
         label=label,
     )
+
+
+def accuracy_axis(ax: Axes, label: str = "test accuracy, %") -> None:
+    """Label a y-axis of percentages and keep it between 0 and 100."""
+    low, high = ax.get_ylim()
+    ax.set_ylim(max(low, 0), min(high, 101))
+    ax.set_ylabel(label)
+
+
+def plain_log_axis(ax: Axes, base: float = 10) -> None:
+    """A logarithmic x-axis labelled 0.01, 0.1, 1 at its powers only."""
+    ax.set_xscale("log", base=base)
+    ax.xaxis.set_major_locator(LogLocator(base=base))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def add_caption(figure: Figure, caption: str) -> None:
