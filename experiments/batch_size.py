@@ -12,7 +12,7 @@ from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 GHOST = Text("statistics batch, optimizer's batch fixed", "統計バッチのみ変更")
 GHOST_RECALIBRATED = Text("statistics batch, recalibrated statistics", "統計バッチのみ変更・再較正した統計量")
-TRUE = Text("true batch, rates tuned", "実バッチを変更・学習率調整あり")
+TRUE = Text("true batch", "実バッチを変更")
 TRUE_RECALIBRATED = Text("true batch, recalibrated statistics", "実バッチを変更・再較正した統計量")
 
 
@@ -301,7 +301,8 @@ def figure(results: Results) -> Figure | None:
         for ax in (left, right):
             accuracy_axis(ax)
             plain_log_axis(ax, base=2)
-            ax.legend(fontsize=8)
+            if ax.has_data():
+                ax.legend(fontsize=8)
     return plot
 
 

@@ -103,9 +103,9 @@ def accuracy_axis(ax: Axes, label: str = "test accuracy, %") -> None:
 
 
 def plain_log_axis(ax: Axes, base: float = 10) -> None:
-    """A logarithmic x-axis labelled 0.01, 0.1, 1 at its powers only."""
+    """A logarithmic x-axis labelled in plain numbers: 0.03, 0.1, 0.3 or, at base 2, 4, 8, 16."""
     ax.set_xscale("log", base=base)
-    ax.xaxis.set_major_locator(LogLocator(base=base))
+    ax.xaxis.set_major_locator(LogLocator(base=base, subs=(1.0, 3.0) if base == 10 else (1.0,), numticks=12))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
 
