@@ -67,6 +67,8 @@ class SettingResult:
 
 def _shown(axis: str, value: Any) -> str:
     short = {"net.depth": "depth", "data.batch_size": "batch"}.get(axis)
+    if isinstance(value, float) and value.is_integer():  # a column with gaps holds whole numbers as floats
+        value = int(value)
     return f"{short} {value}" if short else str(value)
 
 
