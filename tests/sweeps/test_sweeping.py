@@ -84,6 +84,9 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # tests may run in the background, where it is ignored
     )
 
 
@@ -96,7 +99,7 @@ def wait_for_runs(folder: Path, count: int) -> None:
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_sweep_loses_at_most_the_runs_in_flight(tmp_path: Path, stop: signal.Signals) -> None:
-    arguments = ["-m", "norm=batch,none", "seed=0,1,2", "training.epochs=6", *TINY]
+    arguments = ["-m", "norm=batch,none", "seed=0,1,2", "training.epochs=40", *TINY]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):
         folder.mkdir()
