@@ -105,11 +105,11 @@ def load_splits(config: DataConfig, seed: int) -> Splits:
 def augment(images: Tensor, kind: str, source: torch.Generator) -> Tensor:
     """A random shift of up to an eighth of the side, zero-padded, and for ``flip_crop`` a random mirror, an image each.
 
-    All images of a batch are moved by one gather.
+    All images of a batch are moved by one gather of pixels.
     """
     if kind == "none":
         return images
-    N, _, H, W = images.shape
+    N, C, H, W = images.shape
     pad = max(1, H // 8)
     shift = torch.randint(0, 2 * pad + 1, (2, N), generator=source).to(images.device)
     rows = shift[0, :, None] + torch.arange(H, device=images.device)
@@ -117,9 +117,11 @@ def augment(images: Tensor, kind: str, source: torch.Generator) -> Tensor:
     if kind == "flip_crop":
         mirror = torch.rand(N, generator=source).to(images.device) < 0.5
         columns = torch.where(mirror[:, None], columns.flip(1), columns)
-    padded = F.pad(images, (pad, pad, pad, pad)).permute(0, 2, 3, 1)
-    index = torch.arange(N, device=images.device)
-    return padded[index[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    padded = F.pad(images.permute(0, 2, 3, 1), (0, 0, pad, pad, pad, pad))
+    _, height, width, _ = padded.shape
+    first = torch.arange(0, N * height * width, height * width, device=images.device)
+    pixels = first[:, None, None] + (rows * width)[:, :, None] + columns[:, None, :]
+    return padded.view(-1, C).index_select(0, pixels.view(-1)).view(N, H, W, C).permute(0, 3, 1, 2)
 
 
 class Batches:

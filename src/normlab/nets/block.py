@@ -52,11 +52,18 @@ class Parts:
         - ``pre``: layer → pool → norm → activation. In a chain the norm and the activation that stand before a layer are
           those that stand after the one below it, so this is norm → activation → layer all along, with the first layer
           reading the raw image and a closing norm → activation: only the pooling changes sides.
+
+        In ``before`` a ReLU stands after its pool, on a quarter of the values: max and ReLU commute, bit for bit, in the
+        output and in the gradient.
         """
+        activation = self.activation()
+        before = [layer, norm, activation, pool]
+        if isinstance(activation, nn.ReLU):
+            before = [layer, norm, pool, activation]
         orders = {
-            "before": [layer, norm, self.activation(), pool],
-            "after": [layer, self.activation(), norm, pool],
-            "pre": [layer, pool, norm, self.activation()],
+            "before": before,
+            "after": [layer, activation, norm, pool],
+            "pre": [layer, pool, norm, activation],
         }
         return nn.Sequential(*(module for module in orders[self.net.placement] if module is not None))
 
