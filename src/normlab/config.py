@@ -141,11 +141,16 @@ class NumericsConfig(Strict):
 
 
 class MeasureConfig(Strict):
-    """What is measured on the way. It changes no weight, so it is never part of a run's key."""
+    """What is measured on the way and at the end. It changes no weight, so it is never part of a run's key.
+
+    ``final`` says on what a finished net is measured: ``all`` splits with all kinds of statistics, or the
+    ``validation`` split alone, as runs need that only serve to choose by.
+    """
 
     log_every: PositiveInt = 10
     validate_every: PositiveFloat = 1.0
     probe_loss: bool = False
+    final: Literal["all", "validation"] = "all"
 
     def covers(self, wanted: "MeasureConfig") -> bool:
         """Whether a run measured like this holds everything that ``wanted`` asks for."""
@@ -155,6 +160,7 @@ class MeasureConfig(Strict):
             and ratio >= 1 - 1e-9
             and abs(ratio - round(ratio)) < 1e-9
             and (self.probe_loss or not wanted.probe_loss)
+            and self.final in ("all", wanted.final)
         )
 
     def joined(self, other: "MeasureConfig") -> "MeasureConfig":
@@ -163,6 +169,7 @@ class MeasureConfig(Strict):
             log_every=min(self.log_every, other.log_every),
             validate_every=min(self.validate_every, other.validate_every),
             probe_loss=self.probe_loss or other.probe_loss,
+            final="all" if "all" in (self.final, other.final) else "validation",
         )
 
 

@@ -110,6 +110,14 @@ def test_samples_do_not_depend_on_each_other(norm: torch.nn.Module) -> None:
     assert x.grad[1:].abs().sum() == 0
 
 
+@pytest.mark.parametrize("norm", [BatchNorm(8), GroupNorm(8, 4), build_layer(8), InstanceNorm(8)])
+def test_the_memory_layout_is_kept_and_changes_no_value(norm: torch.nn.Module) -> None:
+    x = images((4, 8, 6, 5), torch.float32)
+    y = norm(x.contiguous(memory_format=torch.channels_last))
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(y, norm(x))
+
+
 @pytest.mark.parametrize("norm", [BatchNorm(8), GroupNorm(8), build_layer(8), InstanceNorm(8)])
 def test_half_precision_inputs_use_statistics_in_float32(norm: torch.nn.Module) -> None:
     x = images((4, 8, 16, 16), torch.float32) * 100  # squares overflow float16's range

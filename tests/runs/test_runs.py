@@ -196,6 +196,9 @@ def test_what_was_measured_coarsely_is_measured_again_only_where_asked(store: St
     assert (again.facts(key) or {})["weights_sha256"] == (before or {})["weights_sha256"]
     assert MeasureConfig(validate_every=0.1).covers(MeasureConfig(validate_every=0.5))
     assert not MeasureConfig(validate_every=0.4).covers(MeasureConfig(validate_every=0.5))
+    assert MeasureConfig().covers(MeasureConfig(final="validation"))
+    assert not MeasureConfig(final="validation").covers(MeasureConfig())
+    assert MeasureConfig(final="validation").joined(MeasureConfig()).final == "all"
 
 
 def put(store: Store, key: str, history: list[dict[str, float]], **facts: object) -> None:

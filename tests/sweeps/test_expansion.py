@@ -171,6 +171,13 @@ def test_measures_asked_of_reported_runs_are_not_asked_of_tuning_runs(store: Sto
     grid = {"measure": {"probe_loss": True}, "tune": True, "axes": {"norm": ["batch"]}}
     planned = expander(store, composer, g=grid).expand().planned
     assert {(p.role, p.config.measure.probe_loss) for p in planned} == {("tune", False), ("report", True)}
+    assert {p.config.measure.final for p in planned} == {"all"}
+
+
+def test_runs_to_choose_by_are_measured_on_validation_alone(store: Store, composer: Composer) -> None:
+    choose = {"over": {"optimizer.lr": [0.1, 0.2]}, "levels": {"best": {"best": "validation_accuracy"}}}
+    expansion = until_done(expander(store, composer, g={"choose": choose}), lambda c: c.optimizer.lr)
+    assert {(p.role, p.config.measure.final) for p in expansion.planned} == {("tune", "validation"), ("report", "all")}
 
 
 @pytest.mark.parametrize(

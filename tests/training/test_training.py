@@ -43,6 +43,15 @@ def test_measuring_more_changes_no_weight(make_config: Make) -> None:
     assert plain.measures["test_accuracy"] == watched.measures["test_accuracy"]
 
 
+def test_a_run_to_choose_by_never_sees_the_test_set(make_config: Make) -> None:
+    full = train(make_config(norm="batch"))
+    choice = train(make_config({"measure.final": "validation"}, norm="batch"))
+    assert weights_sha256(full.weights) == weights_sha256(choice.weights)
+    assert choice.measures["validation_accuracy"] == full.measures["validation_accuracy"]
+    assert choice.measures["validation_loss"] == pytest.approx(full.measures["validation_loss"])
+    assert not [name for name in choice.measures if name.startswith("test")]
+
+
 def test_the_loop_is_plain_sgd(make_config: Make) -> None:
     """The first steps, written out with PyTorch's own pieces."""
     config = make_config({"training.epochs": 1, "measure.log_every": 1, "numerics.layout": "contiguous"}, norm="batch")

@@ -1,5 +1,6 @@
 """Instance normalization."""
 
+import torch
 from torch import Tensor, nn
 
 from normlab.errors import NormlabError
@@ -28,6 +29,9 @@ class InstanceNorm(GroupNorm):
                 f"instance norm needs more than one position a channel, got an input of shape {tuple(input.shape)}; "
                 "use fewer poolings or norm=layer here"
             )
+        if input.device.type == "cpu" and input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last):
+            # PyTorch's CPU kernel takes several times as long in this layout where a group is one channel.
+            return super().forward(input.contiguous()).contiguous(memory_format=torch.channels_last)
         return super().forward(input)
 
 
@@ -36,4 +40,4 @@ def build(num_features: int, **options: object) -> nn.Module:
     return InstanceNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("instance", "instance norm", build, version=1, needs_positions=True)
+METHOD = Method("instance", "instance norm", build, version=2, needs_positions=True)

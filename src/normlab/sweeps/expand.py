@@ -129,6 +129,8 @@ class Expander:
     ) -> str:
         reported = role == "report"
         measured = {f"measure.{k}": v for k, v in grid.measure.items()} if reported else {}
+        if not reported and grid.choose:
+            measured = {"measure.final": "validation"}  # All that a choice reads; the test set stays closed to it.
         key, config = self._run({**cell.overrides, **(values or {}), **measured}, seed)
         expansion.planned.append(
             Planned(

@@ -94,7 +94,11 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
     diverged_step = _diverged_step(losses, math.log(splits.classes))
     finite = bool(torch.isfinite(losses).all())
     at_end = splits if shift_step >= steps else replace(splits, train=_shifted_split(splits.train, config.data.shift))
-    measures = final_measures(net, statistics, at_end, config.data.batch_size) if finite else {}
+    measures = {}
+    if finite and config.measure.final == "all":
+        measures = final_measures(net, statistics, at_end, config.data.batch_size)
+    elif finite:
+        measures = {name: rows[step + 1][name] for name in ("validation_loss", "validation_accuracy")}
     measures |= {"train_seconds": train_seconds, "steps": steps, "steps_per_epoch": per_epoch}
     measures |= {"chance": 1 / splits.classes, "num_parameters": sum(p.numel() for p in net.parameters())}
     history = _history(config, losses, per_epoch, rows, probe.losses if probe else None)
