@@ -116,6 +116,7 @@ def recalibrate(net: nn.Module, images: Tensor, batch_size: int = 500) -> None:
     batch_size = min(batch_size, len(images))
     batches = images[: len(images) // batch_size * batch_size].split(batch_size)
     sums = [(images.new_zeros(m.num_features), images.new_zeros(m.num_features)) for m in layers]
+    counts = [m.num_batches_tracked.clone() for m in layers if m.num_batches_tracked is not None]
     kept = [(m.momentum, getattr(m, "statistics_batch", None)) for m in layers]
     net.eval()
     for layer in layers:
@@ -138,4 +139,6 @@ def recalibrate(net: nn.Module, images: Tensor, batch_size: int = 500) -> None:
         layer.momentum = momentum
         if isinstance(layer, BatchNorm):
             layer.statistics_batch = statistics_batch
+    for layer, count in zip(layers, counts, strict=True):
+        layer.num_batches_tracked = count
     net.eval()
