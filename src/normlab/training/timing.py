@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from normlab.config import RunConfig
 from normlab.data.batches import Batches, load_splits
@@ -23,13 +24,13 @@ def step_seconds(configs: list[RunConfig]) -> list[dict[str, float]]:
     All configurations in both memory layouts are warmed up and then take turns, ``ROUNDS`` times, so that a slow moment
     of the machine meets all of them. Returns for each ``common_layout`` (the configured one) and ``best_layout``.
     """
-    steppers = [[_stepper(config, layout) for layout in LAYOUTS] for config in configs]
-    repeats = [max(1, round(0.02 / _timed(row[0], 3))) for row in steppers]
+    steppers = [[stepper(config, layout, set_up(config.numerics)) for layout in LAYOUTS] for config in configs]
+    repeats = [max(1, round(0.02 / seconds_of(row[0], 3))) for row in steppers]
     times: list[list[list[float]]] = [[[] for _ in LAYOUTS] for _ in configs]
     for _ in range(ROUNDS):
         for index, row in enumerate(steppers):
             for layout, step in enumerate(row):
-                times[index][layout].append(_timed(step, repeats[index]))
+                times[index][layout].append(seconds_of(step, repeats[index]))
     medians = [[sorted(samples)[len(samples) // 2] for samples in row] for row in times]
     return [
         {"common_layout": row[LAYOUTS.index(config.numerics.layout)], "best_layout": min(row)}
@@ -37,7 +38,8 @@ def step_seconds(configs: list[RunConfig]) -> list[dict[str, float]]:
     ]
 
 
-def _timed(step: Callable[[], None], repeats: int) -> float:
+def seconds_of(step: Callable[[], object], repeats: int) -> float:
+    """Mean seconds of ``repeats`` calls in a row."""
     started = time.perf_counter()
     for _ in range(repeats):
         step()
@@ -46,17 +48,25 @@ def _timed(step: Callable[[], None], repeats: int) -> float:
     return (time.perf_counter() - started) / repeats
 
 
-def _stepper(config: RunConfig, layout: str) -> Callable[[], None]:
-    device = set_up(config.numerics)
+def stepper(
+    config: RunConfig,
+    layout: str,
+    device: torch.device,
+    wrap: Callable[[nn.Module], Callable[[Tensor], Tensor]] = lambda net: net,
+) -> Callable[[], None]:
+    """A training step of the configured net, called through ``wrap``, on one batch that lies on the device."""
     splits = load_splits(config.data, config.seed)
     net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed).train()
     net.to(device, memory_format=memory_format(layout))  # type: ignore[call-overload]
     optimizer = make_optimizer(config.optimizer, net.parameters())
     images, labels = next(iter(Batches(splits.train, config.data, config.seed)))
     images, labels = images.to(device).contiguous(memory_format=memory_format(layout)), labels.to(device)
+    call = wrap(net)
 
     def step() -> None:
-        F.cross_entropy(net(images), labels).backward()
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.numerics.amp):
+            loss = F.cross_entropy(call(images), labels)
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
