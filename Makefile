@@ -10,10 +10,13 @@ LAUNCHER ?= joblib
 RESULTS ?= results
 PYTHON ?= python3
 ARGS ?=
+SECTION ?=
+DEVICE ?= cpu
 EXPERIMENTS := convergence learning_rate batch_size placement momentum
 
 PY := .venv/bin/python
 READY := .venv/.ready
+BENCH_READY := .venv/.bench-ready
 LAUNCH_joblib := hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
 LAUNCH_basic := hydra/launcher=basic
 LAUNCH = $(LAUNCH_$(LAUNCHER))
@@ -32,6 +35,8 @@ help: ## this list
 #   LAUNCHER=joblib|basic   local processes, or everything in one process
 #   ARGS="..."              Hydra overrides, such as ARGS="norm=group data=cifar10 optimizer.lr=0.1"
 #   DATA_DIR=folder         where data files lie (default: data), in torchvision's layouts or normlab's own
+#   SECTION=name            of the bench: floor, loop, peers, overhead, scaling, norms, start, gpu (default: all)
+#   DEVICE=cpu|cuda         of the bench; cuda measures the section gpu
 #   RESULTS=folder          where results go (default: results)
 
 .PHONY: reproduce
@@ -79,6 +84,14 @@ claim: setup ## run what one claim lacks, show its verdict and figure: make clai
 	@plan="$$($(PY) scripts/claim.py plan $(CLAIM))"
 	@test -z "$$plan" || $(PY) scripts/train.py -m $$plan scale=$(SCALE) results=$(RESULTS) $(LAUNCH)
 	@$(PY) scripts/claim.py show $(CLAIM) $(SCALE) $(RESULTS)
+
+.PHONY: bench
+bench: $(BENCH_READY) ## how fast, against floor, peers and bars (a quarter of an hour; needs `make data`)
+	@$(PY) scripts/bench.py $(SECTION) --device $(DEVICE) --results $(RESULTS)
+
+$(BENCH_READY): $(READY)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[bench]"
+	@touch $(BENCH_READY)
 
 .PHONY: status
 status: setup ## done, failed, running and left of every experiment, with the time left

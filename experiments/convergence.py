@@ -228,7 +228,8 @@ def figure(results: Results) -> Figure | None:
         left.set(
             title=f"{DATA_TITLES[setting]}: training at the best rate", xlabel="epoch", ylabel="validation accuracy, %"
         )
-        left.legend(fontsize=8)
+        if left.lines:
+            left.legend(fontsize=8)
         shown = [norm for norm in COLOURS if len(results.select("large_batch", setting=setting, norm=norm))]
         right.set_xticks([list(COLOURS).index(n) for n in shown], [method_title(n) for n in shown])
         right.margins(x=0.15)

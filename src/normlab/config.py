@@ -131,12 +131,17 @@ class TrainingConfig(Strict):
 
 
 class NumericsConfig(Strict):
-    """What the arithmetic runs on. ``threads`` is the one field here that is not part of a run's key."""
+    """What the arithmetic runs on. ``threads`` is the one field here that is not part of a run's key.
+
+    ``amp`` computes convolutions and matrix products in bfloat16, norms in float32. ``cuda_graph`` captures the net's
+    forward and backward pass once and replays it, without the processor's part of each kernel's launch.
+    """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["float32"] = "float32"
     amp: bool = False
     layout: Literal["channels_last", "contiguous"] = "channels_last"
+    cuda_graph: bool = False
     threads: PositiveInt = 1
 
 

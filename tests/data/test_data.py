@@ -65,6 +65,12 @@ def test_augmentation_moves_each_image_by_a_whole_shift() -> None:
     )
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_augmentation_keeps_the_layout(layout: torch.memory_format) -> None:
+    images = torch.randn(4, 3, 8, 8).contiguous(memory_format=layout)
+    assert augment(images, "flip_crop", generator(0, "test")).is_contiguous(memory_format=layout)
+
+
 def test_flips_are_mirrors_of_about_half_the_images() -> None:
     images = torch.randn(1, 1, 8, 8).repeat(400, 1, 1, 1)
     moved = augment(images, "flip_crop", generator(0, "test"))

@@ -9,10 +9,12 @@ from torch import nn
 
 from normlab.config import RunConfig
 from normlab.data.batches import load_splits
+from normlab.errors import NormlabError
 from normlab.nets import make_net
 from normlab.norms.batch import BatchNorm
 from normlab.runs.execute import weights_sha256
 from normlab.training.evaluate import evaluate, evaluate_on_batch_statistics
+from normlab.training.graph import capture
 from normlab.training.loop import train
 from normlab.training.noise import gradient_noise, statistics_noise
 from normlab.training.optim import make_optimizer, make_schedule
@@ -183,6 +185,38 @@ def test_half_precision_trains(make_config: Make) -> None:
     assert (
         train(make_config({"numerics.amp": True, "training.epochs": 6}, norm="batch")).history[-1]["train_loss"] < 2.2
     )
+
+
+def test_a_graph_needs_a_gpu_and_says_so(make_config: Make) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(NormlabError, match="needs a CUDA device"):
+        train(make_config({"numerics.cuda_graph": True}))
+
+
+def test_capturing_a_graph_leaves_no_trace_in_the_net(make_config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The capture's own passes, stood in for by plain ones."""
+
+    def passes(module: nn.Module, sample: tuple[torch.Tensor]) -> None:
+        for _ in range(3):
+            module(*sample)
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", passes)
+    config = make_config(norm="batch")
+    splits = load_splits(config.data, 0)
+    net = make_net(config.net, config.norm, splits.shape, 10, 0).train()
+    RunningStatistics(net, updates=10)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    capture(net, splits.train.images[:20] * 3, amp=False)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("norm", ["none", "batch", "layer", "group", "instance"])
+def test_a_replayed_step_is_the_eager_step(make_config: Make, norm: str) -> None:
+    plain, replayed = (train(make_config({"numerics.cuda_graph": graph}, norm=norm)) for graph in (False, True))
+    for name, value in plain.weights.items():
+        torch.testing.assert_close(replayed.weights[name], value, rtol=1e-4, atol=1e-5)
 
 
 def test_a_shift_changes_inputs_from_its_step_on_and_at_the_end(make_config: Make) -> None:

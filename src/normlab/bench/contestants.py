@@ -3,6 +3,7 @@
 import itertools
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ from normlab.training.loop import train
 from normlab.training.timing import seconds_of, stepper
 
 BATCH = 128
-NETS = {
+NETS: dict[str, dict[str, Any]] = {
     "MNIST · cnn 16-32": {"data": "mnist", "net": "cnn", "net.widths": [16, 32], "data.augment": "none"},
     "CIFAR-10 · cnn_wide": {"data": "cifar10", "net": "cnn_wide", "data.augment": "flip_crop"},
 }
@@ -24,7 +25,7 @@ STEPS = {"mnist": 64, "cifar10": 24}  # of a turn: some seconds
 TRAIN_SIZE = 10_000
 
 
-def configure(setting: str, **overrides: object) -> RunConfig:
+def configure(setting: str, **overrides: Any) -> RunConfig:
     """A setting of :data:`NETS` with batch norm at batch 128, measured on nothing but its steps."""
     values = {
         **NETS[setting],

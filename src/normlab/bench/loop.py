@@ -15,7 +15,10 @@ def loop() -> Iterator[Row]:
     for setting in NETS:
         config = configure(setting)
         steps = STEPS[config.data.name]
-        with Crew(floors, {"step": (config, "channels_last", steps)}) as bare, Crew(loops, {"run": with_steps(config, steps)}) as whole:
+        with (
+            Crew(floors, {"step": (config, "channels_last", steps)}) as bare,
+            Crew(loops, {"run": with_steps(config, steps)}) as whole,
+        ):
             rates = take_turns({"floor": (bare, "step"), "loop": (whole, "run")}, ROUNDS)
         row = Row("loop", f"{setting} · batch {BATCH}", "training loop", "floor", bar=BARS[setting])
         yield ratio(row, rates["loop"], rates["floor"])

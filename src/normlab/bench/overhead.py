@@ -31,8 +31,12 @@ def overhead() -> Iterator[Row]:
         seconds = [float(s) for s in Store(Path(folder) / "quick").refresh().runs()["seconds"]]
     ideal = sum(seconds) / workers
     beyond = (wall - 1.10 * ideal) / SHORT_RUNS
-    note = f"{wall:.1f} s for {SHORT_RUNS} runs of {sum(seconds) / SHORT_RUNS:.3f} s, start of {workers} workers included"
-    row = Row("overhead", f"{SHORT_RUNS} very short runs", "wall time a run", "beyond 1.10 × training / workers", note=note)
+    note = (
+        f"{wall:.1f} s for {SHORT_RUNS} runs of {sum(seconds) / SHORT_RUNS:.3f} s, start of {workers} workers included"
+    )
+    row = Row(
+        "overhead", f"{SHORT_RUNS} very short runs", "wall time a run", "beyond 1.10 × training / workers", note=note
+    )
     yield amount(replace(row, bar=0.05, better="lower"), [beyond], "s")
     with tempfile.TemporaryDirectory() as folder:
         fill(Path(folder) / "quick", DONE_RUNS)

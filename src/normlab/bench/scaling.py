@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from normlab.bench.contestants import NETS, configure, floors, loops, runs, whole, with_steps
 from normlab.bench.crew import Crew, take_turns
@@ -24,12 +25,12 @@ def _workers() -> Iterator[Row]:
     for setting in NETS:
         config = configure(setting, **{"data.train_size": 2000, "data.batch_size": 32, "data.augment": "none"})
         config = with_steps(config, 62)
-        with tempfile.TemporaryDirectory() as folder:
-            with (
-                Crew(runs, config, Path(folder) / "one", 2) as one,
-                Crew(runs, config, Path(folder) / "two", 2, processes=2) as two,
-            ):
-                rates = take_turns({"one": (one, "runs"), "two": (two, "runs")}, ROUNDS)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Crew(runs, config, Path(folder) / "one", 2) as one,
+            Crew(runs, config, Path(folder) / "two", 2, processes=2) as two,
+        ):
+            rates = take_turns({"one": (one, "runs"), "two": (two, "runs")}, ROUNDS)
         row = Row("scaling", f"{setting} · runs of an epoch of 2,000 images", "2 workers", "1 worker", bar=1.85)
         yield ratio(row, rates["two"], rates["one"], "{:,.0f} runs/h")
 
@@ -56,8 +57,8 @@ def _batches() -> Iterator[Row]:
 
 def _sizes() -> Iterator[Row]:
     base = "CIFAR-10 · cnn_wide"
-    plain = {"net": "cnn", "data.batch_size": 32, "data.augment": "none", "net.widths": [16, 32, 64]}
-    variants = {
+    plain: dict[str, Any] = {"net": "cnn", "data.batch_size": 32, "data.augment": "none", "net.widths": [16, 32, 64]}
+    variants: dict[str, dict[str, Any]] = {
         "widths 16-32-64": {},
         "widths 32-64-128": {"net.widths": [32, 64, 128]},
         "widths 64-128-256": {"net.widths": [64, 128, 256]},

@@ -51,7 +51,7 @@ def torchvision_set(config: RunConfig) -> Dataset[Any]:
         made.data, made.targets = images.transpose(0, 2, 3, 1).copy(), labels.tolist()
     else:
         made.data, made.targets = torch.from_numpy(images[:, 0].copy()), torch.from_numpy(labels.astype("int64"))
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def make_plain_net(config: RunConfig) -> nn.Module:

@@ -121,7 +121,8 @@ def augment(images: Tensor, kind: str, source: torch.Generator) -> Tensor:
     _, height, width, _ = padded.shape
     first = torch.arange(0, N * height * width, height * width, device=images.device)
     pixels = first[:, None, None] + (rows * width)[:, :, None] + columns[:, None, :]
-    return padded.view(-1, C).index_select(0, pixels.view(-1)).view(N, H, W, C).permute(0, 3, 1, 2)
+    moved = padded.view(-1, C).index_select(0, pixels.view(-1)).view(N, H, W, C).permute(0, 3, 1, 2)
+    return moved if images.is_contiguous(memory_format=torch.channels_last) else moved.contiguous()
 
 
 class Batches:

@@ -1,8 +1,6 @@
 """Builds results/<scale>/: verdicts.csv, tables, figures and the page."""
 
-import io
 import json
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,16 +10,15 @@ import itables
 import itables.javascript
 import itables.options
 import jinja2
-import matplotlib.pyplot as plt
 import pandas as pd
 from markupsafe import Markup, escape
-from matplotlib.figure import Figure
 
 from normlab.config import ROUTES
 from normlab.report import sentences
 from normlab.report.forest import forest
 from normlab.report.inputs import Question, Results
-from normlab.report.style import VERDICT_COLOURS, add_caption, use_style
+from normlab.report.style import VERDICT_COLOURS, use_style
+from normlab.report.svg import save_figure
 from normlab.runs.record import write_atomically
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
@@ -84,11 +81,15 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
         decided = any(setting.run for result in section.claims for setting in result.settings)
         figure = section.question.draw(section.results) if decided else None
         if figure is not None:
-            section.figure = _save(figure, store.root, section.question.name, section.results.caption())
+            section.figure = save_figure(
+                figure, store.root / "figures", section.question.name, section.results.caption()
+            )
         for result in section.claims:
             name = f"{section.question.name}--{result.claim.id}"
             if any(setting.run for setting in result.settings):
-                section.figures[result.claim.id] = _save(forest(result, section.results.caption()), store.root, name)
+                section.figures[result.claim.id] = save_figure(
+                    forest(result, section.results.caption()), store.root / "figures", name
+                )
                 _table(_parts(result), store.root, name)
             rows += verdict_rows(
                 result, section.question.name, f"figures/{name}.svg" if result.claim.id in section.figures else ""
@@ -100,28 +101,6 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
     page = store.root / "report" / "index.html"
     write_atomically(page, _render(sections, verdicts, scale, store).encode())
     return sections, page
-
-
-def _save(figure: Figure, root: Path, name: str, caption: str | None = None) -> str:
-    """Save a figure as SVG and PNG below figures/; the SVG's text."""
-    if caption:
-        add_caption(figure, caption)
-    vector, pixels = io.BytesIO(), io.BytesIO()
-    figure.savefig(vector, format="svg", metadata={"Date": None})
-    figure.savefig(pixels, format="png", dpi=130)
-    plt.close(figure)
-    write_atomically(root / "figures" / f"{name}.svg", vector.getvalue())
-    write_atomically(root / "figures" / f"{name}.png", pixels.getvalue())
-    text = vector.getvalue().decode()
-    return _own_ids(text[text.index("<svg") :], name)
-
-
-def _own_ids(svg: str, name: str) -> str:
-    """Make an SVG's ids its own, since all of them share one page."""
-    prefix = re.sub(r"\W", "-", name)
-    svg = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', svg)
-    svg = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
-    return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
 
 
 def _table(table: pd.DataFrame, root: Path, name: str, folder: str = "tables") -> None:

@@ -34,7 +34,7 @@ class Composer:
                     config = compose("train", overrides)
             content = OmegaConf.to_container(config, resolve=False)
             assert isinstance(content, dict)
-            content["numerics"]["device"] = content["scale"]["device"]
+            content["numerics"] |= {name: content["scale"][name] for name in ("device", "cuda_graph")}
             self._composed[choices] = {str(name): content[name] for name in RunConfig.model_fields}
         return self._composed[choices]
 

@@ -34,10 +34,23 @@ def keep_freed_memory() -> None:
             mallopt(option, 1 << 30)
 
 
+def wait(device: torch.device) -> None:
+    """Wait until the device has done all that it was given; a clock read before says nothing."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def set_up(config: NumericsConfig) -> torch.device:
-    """Prepare this process for one run and return its device. Results are bit-identical for equal thread counts."""
+    """Prepare this process for one run and return its device. Results are bit-identical for equal thread counts.
+
+    Raises:
+        NormlabError: for a device or an option that this machine has not.
+    """
     keep_freed_memory()
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-    return resolve_device(config)
+    device = resolve_device(config)
+    if config.cuda_graph and device.type != "cuda":
+        raise NormlabError("numerics.cuda_graph=true needs a CUDA device; use numerics.cuda_graph=false")
+    return device

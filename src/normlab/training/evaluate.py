@@ -8,7 +8,9 @@ from normlab.data.batches import FIXED, Split, Splits
 from normlab.seeds import generator
 from normlab.training.statistics import RunningStatistics, batch_norms, batch_statistics, recalibrate
 
-EVALUATION_PIXELS = 100 * 28 * 28  # of a batch: larger ones leave the cache, smaller ones wait for their kernels to start
+EVALUATION_PIXELS = (
+    100 * 28 * 28
+)  # of a batch: larger ones leave the cache, smaller ones wait for their kernels to start
 CALIBRATION_IMAGES = 2000
 
 

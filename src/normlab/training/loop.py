@@ -15,8 +15,9 @@ from normlab.data.batches import FIXED, Batches, Split, Splits, load_splits
 from normlab.nets import make_net
 from normlab.nets.block import memory_format
 from normlab.seeds import generator
-from normlab.training.device import set_up
+from normlab.training.device import set_up, wait
 from normlab.training.evaluate import evaluate, final_measures
+from normlab.training.graph import capture
 from normlab.training.optim import make_optimizer, make_schedule
 from normlab.training.statistics import RunningStatistics, batch_statistics
 
@@ -57,16 +58,18 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
     probe = Probe(net, splits, steps) if config.measure.probe_loss else None
     validations = _validation_steps(config, per_epoch, steps)
     rows: dict[int, dict[str, float]] = {}
-    stream = iter(batches)
-    started, evaluating = time.perf_counter(), 0.0
 
     net.train()
+    if config.numerics.cuda_graph:
+        capture(net, splits.train.images[: config.data.batch_size].clone(), config.numerics.amp)
+    stream = iter(batches)
+    started, evaluating = time.perf_counter(), 0.0
     for step in range(steps):
         for _ in range(config.training.accumulate):
             images, labels = next(stream)
             if step >= shift_step:
                 images = _shifted(images, config.data.shift)
-            with torch.autocast(device.type, torch.bfloat16, enabled=config.numerics.amp):
+            with torch.autocast(device.type, torch.bfloat16, enabled=config.numerics.amp, cache_enabled=False):
                 loss = F.cross_entropy(net(images), labels) / config.training.accumulate
             loss.backward()
             statistics.update()
@@ -80,6 +83,7 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
         if probe:
             probe.measure(step)
         if step + 1 in validations:
+            wait(device)
             pause = time.perf_counter()
             rows[step + 1] = _validate(net, statistics, splits.validation, losses[: step + 1])
             if listener:

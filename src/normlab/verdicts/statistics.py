@@ -1,5 +1,6 @@
 """The statistics of paired effects, one a seed: one-sided t-tests, intervals, and corrections for many claims."""
 
+import gc
 import math
 from dataclasses import dataclass
 
@@ -82,9 +83,19 @@ def decide(effects: np.ndarray, kind: Kind, delta: float, step: float | None = N
 
 def holm(p_values: list[float]) -> list[float]:
     """Holm's step-down adjustment."""
-    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+    return _adjusted(p_values, "holm")
 
 
 def benjamini_hochberg(p_values: list[float]) -> list[float]:
     """Benjamini and Hochberg's q-values."""
-    return [float(q) for q in multipletests(p_values, method="fdr_bh")[1]] if p_values else []
+    return _adjusted(p_values, "fdr_bh")
+
+
+def _adjusted(p_values: list[float], method: str) -> list[float]:
+    if not p_values:
+        return []
+    gc.freeze()  # statsmodels collects garbage on every call, which among all objects of a report takes long.
+    try:
+        return [float(p) for p in multipletests(p_values, method=method)[1]]
+    finally:
+        gc.unfreeze()

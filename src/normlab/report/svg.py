@@ -1,0 +1,33 @@
+"""Figures as files, and as text inside a page."""
+
+import io
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from normlab.report.style import add_caption
+from normlab.runs.record import write_atomically
+
+
+def save_figure(figure: Figure, folder: Path, name: str, caption: str | None = None) -> str:
+    """Save a figure as ``<folder>/<name>.svg`` and ``.png``, and close it; the SVG's text."""
+    if caption:
+        add_caption(figure, caption)
+    vector, pixels = io.BytesIO(), io.BytesIO()
+    figure.savefig(vector, format="svg", metadata={"Date": None})
+    figure.savefig(pixels, format="png", dpi=130)
+    plt.close(figure)
+    write_atomically(folder / f"{name}.svg", vector.getvalue())
+    write_atomically(folder / f"{name}.png", pixels.getvalue())
+    text = vector.getvalue().decode()
+    return _own_ids(text[text.index("<svg") :], name)
+
+
+def _own_ids(svg: str, name: str) -> str:
+    """Make an SVG's ids its own, since all of them share one page."""
+    prefix = re.sub(r"\W", "-", name)
+    svg = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
+    return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
