@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from normlab.report.style import VERDICT_COLOURS, use_style
 from normlab.report.svg import save_figure
@@ -66,31 +66,38 @@ def figure(table: pd.DataFrame) -> Figure | None:
     plot, axes = plt.subplots(
         len(settings), 1, figsize=(9, sum(heights)), height_ratios=heights, squeeze=False, layout="constrained"
     )
+    ratios = [end for rows in settings.values() for row in rows if row["unit"] == "×" for end in _ends(row)]
     for ax, (setting, rows) in zip(axes[:, 0], settings.items(), strict=True):
-        _draw(ax, setting, rows)
+        _draw(ax, setting, rows, ratios)
     return plot
 
 
-def _draw(ax: Axes, setting: str, rows: list[Measured]) -> None:
-    ratios = all(row["unit"] == "×" for row in rows)
+def _ends(row: Measured) -> list[float]:
+    return [row[name] for name in ("low", "high", "bar") if pd.notna(row[name])]
+
+
+def _draw(ax: Axes, setting: str, rows: list[Measured], ratios: list[float]) -> None:
+    """One setting; ``ratios`` are what a logarithmic axis must hold, the same for all panels."""
     for place, row in enumerate(rows):
         colour = {"True": MET, "False": MISSED}.get(str(row["met"]), PLAIN)
         ax.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2, solid_capstyle="round")
         ax.plot(row["value"], place, "o", color=colour, markersize=6)
         if pd.notna(row["bar"]):
             ax.plot([row["bar"], row["bar"]], [place - 0.4, place + 0.4], color="#1f2328", linewidth=1.5)
-    labels = [f"{row['item']} ÷ {row['against']}" if row["against"] and ratios else row["item"] for row in rows]
+    references = {row["against"] for row in rows}
+    common = len(references) == 1 and rows[0]["unit"] == "×"
+    labels = [row["item"] if common or row["unit"] != "×" else f"{row['item']} ÷ {row['against']}" for row in rows]
     ax.set_yticks(range(len(rows)), labels, fontsize=8)
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_title(setting, fontsize=9, loc="left")
-    ends = [row[name] for row in rows for name in ("low", "high", "bar") if pd.notna(row[name])]
-    if ratios:
+    ax.set_title(f"{setting}, against {references.pop()}" if common else setting, fontsize=9, loc="left")
+    if all(row["unit"] == "×" for row in rows):
         ax.set_xscale("log", base=2)
         ax.axvline(1, color="#8c959f", linewidth=1, linestyle=":")
-        ax.set_xlim(min(0.9, *ends) / 1.08, max(1.1, *ends) * 1.08)
+        ax.set_xlim(min(0.9, *ratios) / 1.08, max(1.1, *ratios) * 1.08)
+        ax.xaxis.set_major_locator(LogLocator(base=2, numticks=20))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
         ax.xaxis.set_minor_formatter(NullFormatter())
     else:
-        ax.set_xlim(0, max(ends) * 1.08)
+        ax.set_xlim(0, max(end for row in rows for end in _ends(row)) * 1.08)
         ax.set_xlabel(rows[0]["unit"], fontsize=8)
     ax.tick_params(axis="x", labelsize=8)

@@ -51,7 +51,7 @@ def _batches() -> Iterator[Row]:
         rates = take_turns(members, ROUNDS)
     for b in configs:
         per_step = sorted(int(b) / rate * 1e6 for rate in rates[f"loop {b}"])[ROUNDS // 2]
-        row = Row("scaling", f"{setting} · batch {b}", "training loop", "floor")
+        row = Row("scaling", f"{setting} · the training loop", f"batch {b}", "floor")
         yield ratio(row, rates[f"loop {b}"], rates[f"floor {b}"], f"{per_step:,.0f} µs/step")
 
 

@@ -227,6 +227,7 @@ def _render(sections: list[Section], verdicts: pd.DataFrame, scale: str, store: 
         both=both,
         colours=VERDICT_COLOURS,
         machine=machine,
+        bench=(store.root.parent / "bench" / "index.html").exists(),
         runs=len(store),
         counts=counts.to_dict(),
         built=datetime.now(UTC).strftime("%Y-%m-%d"),

@@ -16,7 +16,8 @@ from normlab.norms import METHODS
 
 matplotlib.use("Agg")
 
-# Okabe and Ito's colours, told apart by colour-blind readers; grey is the reference without norm.
+# Okabe and Ito's colours, told apart by colour-blind readers, for the first methods; grey is the reference without norm.
+# Relatives share a family: blues use batch statistics, greens and yellows a sample's, reds bring their own activation.
 COLOURS = {
     "none": "#666666",
     "batch": "#0072B2",
@@ -24,6 +25,20 @@ COLOURS = {
     "group": "#009E73",
     "instance": "#CC79A7",
     "custom": "#D55E00",
+    "renorm": "#56B4E9",
+    "cross_iteration": "#08306B",
+    "sync": "#9ECAE1",
+    "learned_momentum": "#1B9AAA",
+    "switchable": "#9467BD",
+    "decorrelated": "#5254A3",
+    "iternorm": "#9C9EDE",
+    "rms": "#BCA300",
+    "frn": "#C44E52",
+    "evonorm": "#F4978E",
+    "dynamic_tanh": "#8C564B",
+    "weight": "#74A57F",
+    "spectral": "#A1D99B",
+    "weight_standardization": "#00594C",
 }
 VERDICT_COLOURS = {
     "supported": "#1a7f4b",
