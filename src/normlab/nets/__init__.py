@@ -9,6 +9,8 @@ from normlab.errors import NormlabError
 from normlab.nets import cnn, mlp, resnet
 from normlab.nets.block import Parts
 from normlab.nets.init import initialize
+from normlab.norms import wrap_layer
+from normlab.seeds import generator
 
 # name: (builder, version). The version is bumped when a net's results change.
 NETS: dict[str, tuple[Callable[[Parts, tuple[int, int, int], int], nn.Module], int]] = {
@@ -26,8 +28,11 @@ def make_net(net: NetConfig, norm: NormConfig, shape: tuple[int, int, int], clas
     """
     if net.name not in NETS:
         raise NormlabError(f"unknown net {net.name!r}; there are {', '.join(NETS)}")
-    built = NETS[net.name][0](Parts(net, norm), shape, classes)
+    parts = Parts(net, norm)
+    built = NETS[net.name][0](parts, shape, classes)
     initialize(built, net.init, seed)
+    for index, layer in enumerate(parts.normed):
+        wrap_layer(norm, layer, generator(seed, f"wrap/{index}"))
     return built
 
 

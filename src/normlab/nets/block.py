@@ -13,14 +13,18 @@ class Parts:
     """Makes the layers, norms and activations of one net from its configuration.
 
     A norm stands in conv layers, fully connected layers or both (``net.norm_in``). A layer has a bias unless a norm
-    with a learnable shift β follows it directly.
+    with a learnable shift β follows it directly. ``normed`` are the layers that a method acting on weights wraps.
     """
 
     def __init__(self, net: NetConfig, norm: NormConfig) -> None:
         self.net = net
         self.norm_config = norm
+        self.normed: list[nn.Module] = []
 
-    def activation(self) -> nn.Module:
+    def activation(self, norm: nn.Module) -> nn.Module:
+        """The activation beside ``norm``: none where the norm brings its own."""
+        if find_method(self.norm_config.name).owns_activation and not isinstance(norm, nn.Identity):
+            return nn.Identity()
         return ACTIVATIONS[self.net.activation]()
 
     def norm(self, num_features: int, kind: str) -> nn.Module:
@@ -28,13 +32,24 @@ class Parts:
             return nn.Identity()
         return make_norm(self.norm_config, num_features, positions=kind == "conv")
 
-    def conv(self, channels_in: int, channels_out: int, norm: nn.Module, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-        return nn.Conv2d(
+    def conv(self, channels_in: int, channels_out: int, norm: nn.Module, kernel: int = 3, stride: int = 1) -> nn.Module:
+        """A convolution whose output ``norm`` is the first norm to see."""
+        layer = nn.Conv2d(
             channels_in, channels_out, kernel, stride=stride, padding=kernel // 2, bias=self._needs_bias(norm)
         )
+        return self._joined(layer, norm, "conv")
 
-    def linear(self, features_in: int, features_out: int, norm: nn.Module) -> nn.Linear:
-        return nn.Linear(features_in, features_out, bias=self._needs_bias(norm))
+    def linear(self, features_in: int, features_out: int, norm: nn.Module) -> nn.Module:
+        """A fully connected layer whose output ``norm`` is the first norm to see."""
+        return self._joined(nn.Linear(features_in, features_out, bias=self._needs_bias(norm)), norm, "fc")
+
+    def _joined(self, layer: nn.Module, norm: nn.Module, kind: str) -> nn.Module:
+        if self.net.norm_in in ("both", kind):
+            self.normed.append(layer)
+        attach = getattr(norm, "attach", None)
+        if attach:
+            attach(layer)
+        return layer
 
     def _needs_bias(self, norm: nn.Module) -> bool:
         shifted = (
@@ -56,7 +71,7 @@ class Parts:
         In ``before`` a ReLU stands after its pool, on a quarter of the values: max and ReLU commute, bit for bit, in the
         output and in the gradient.
         """
-        activation = self.activation()
+        activation = self.activation(norm)
         before = [layer, norm, activation, pool]
         if isinstance(activation, nn.ReLU):
             before = [layer, norm, pool, activation]

@@ -30,13 +30,14 @@ class ResidualBlock(nn.Module):
         ]
         first = parts.conv(channels_in, channels_out, norms[1] if placement == "pre" else norms[0], stride=stride)
         second = parts.conv(channels_out, channels_out, nn.Identity() if placement == "pre" else norms[1])
+        acts = [parts.activation(norm) for norm in norms]
         orders: dict[str, list[nn.Module]] = {
-            "before": [first, norms[0], parts.activation(), second, norms[1]],
-            "after": [first, parts.activation(), norms[0], second, parts.activation(), norms[1]],
-            "pre": [norms[0], parts.activation(), first, norms[1], parts.activation(), second],
+            "before": [first, norms[0], acts[0], second, norms[1]],
+            "after": [first, acts[0], norms[0], second, acts[1], norms[1]],
+            "pre": [norms[0], acts[0], first, norms[1], acts[1], second],
         }
         self.branch = nn.Sequential(*orders[placement])
-        self.out = parts.activation() if placement == "before" else nn.Identity()
+        self.out = parts.activation(nn.Identity()) if placement == "before" else nn.Identity()
 
     def forward(self, input: Tensor) -> Tensor:
         skip = input[:, :, :: self.stride, :: self.stride]
@@ -68,5 +69,6 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
             layers.append(ResidualBlock(parts, channels, width, stride=2 if index and not repeat else 1))
             channels = width
     if pre:
-        layers += [parts.norm(channels, "conv"), parts.activation()]
+        closing = parts.norm(channels, "conv")
+        layers += [closing, parts.activation(closing)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))

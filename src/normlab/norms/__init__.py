@@ -1,15 +1,44 @@
 """Normalization methods: one file each, and one line in the registry below."""
 
+import torch
 from torch import nn
 
 from normlab.config import NormConfig
 from normlab.errors import NormlabError
-from normlab.norms import batch, custom, group, instance, layer, none
+from normlab.norms import (
+    batch,
+    cross_iteration,
+    custom,
+    decorrelated,
+    dynamic_tanh,
+    evonorm,
+    frn,
+    group,
+    instance,
+    iterative,
+    layer,
+    learned_momentum,
+    none,
+    renorm,
+    rms,
+    spectral,
+    switchable,
+    sync,
+    weight,
+    weight_standardization,
+)
 from normlab.norms.method import Method
 
 METHODS: dict[str, Method] = {
-    module.METHOD.name: module.METHOD for module in (none, batch, layer, group, instance, custom)
-}
+    module.METHOD.name: module.METHOD
+    for module in (
+        none, batch, layer, group, instance,
+        renorm, cross_iteration, sync, learned_momentum, switchable, decorrelated, iterative,
+        rms, frn, evonorm, dynamic_tanh,
+        weight, spectral, weight_standardization,
+        custom,
+    )
+}  # fmt: skip
 
 
 def find_method(name: str) -> Method:
@@ -35,6 +64,16 @@ def make_norm(config: NormConfig, num_features: int, positions: bool) -> nn.Modu
         return method.build(num_features, **config.options())
     except TypeError as error:
         raise NormlabError(f"norm={config.name} cannot be built with {config.options()}: {error}") from error
+
+
+def wrap_layer(config: NormConfig, layer: nn.Module, source: torch.Generator) -> None:
+    """Wrap a conv or linear layer if the method acts on weights; ``source`` seeds what it draws."""
+    method = find_method(config.name)
+    if method.wrap is None:
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=source)))
+        method.wrap(layer, **config.options())
 
 
 def norm_version(config: NormConfig) -> str:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from normlab.errors import NormlabError
+from normlab.norms.channelwise import all_but_channels, need_values, per_channel
 from normlab.norms.method import Method
 
 
@@ -82,9 +83,48 @@ class BatchNorm(_BatchNorm):
         return output
 
 
+class BatchMomentsNorm(BatchNorm):
+    """Base of methods that use the mean and variance of the batch in a way of their own.
+
+    In training :meth:`moments` gives those of the batch and moves the running averages; in evaluation it gives these.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        if input.dtype in (torch.float16, torch.bfloat16):
+            return self.normalize(input.float()).to(input.dtype)
+        return self.normalize(input)
+
+    def normalize(self, x: Tensor) -> Tensor:
+        """The method itself, on float32 or float64."""
+        raise NotImplementedError
+
+    def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and biased variance a channel, (C,) each."""
+        if not self.training and self.running_mean is not None and self.running_var is not None:
+            return self.running_mean, self.running_var
+        need_values(x, type(self).__name__)
+        variance, mean = torch.var_mean(x, all_but_channels(x), correction=0)
+        self.follow(mean, variance, x[:, 0].numel())
+        return mean, variance
+
+    @torch.no_grad()
+    def follow(self, mean: Tensor, variance: Tensor, values: int) -> None:
+        """Move the running averages towards a batch of that many values a channel, if they are kept."""
+        if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
+            self.running_mean.lerp_(mean, self.momentum or 0.0)
+            self.running_var.lerp_(variance * (values / max(1, values - 1)), self.momentum or 0.0)
+            if self.num_batches_tracked is not None:
+                self.num_batches_tracked += 1
+
+    def scale_and_shift(self, x: Tensor) -> Tensor:
+        """γ_c·x + β_c."""
+        return x * per_channel(self.weight, x) + per_channel(self.bias, x) if self.affine else x
+
+
 def build(num_features: int, **options: object) -> nn.Module:
     """A :class:`BatchNorm`."""
     return BatchNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("batch", "batch norm", build, version=1)
+METHOD = Method("batch", "batch norm", build, version=1, mixes=("samples", "positions"), running=True)

@@ -40,4 +40,4 @@ def build(num_features: int, **options: object) -> nn.Module:
     return InstanceNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("instance", "instance norm", build, version=2, needs_positions=True)
+METHOD = Method("instance", "instance norm", build, version=2, needs_positions=True, mixes=("positions",))

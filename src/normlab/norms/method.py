@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
@@ -18,6 +19,12 @@ class Method:
         needs_positions: normalizes over positions alone, so it says nothing where a channel has one value (fc, 1×1).
         identity: does nothing; the reference arm.
         shifts: whether the module ends in a learnable shift β, which makes a bias just before it redundant.
+        owns_activation: the module ends in an activation of its own, so none follows it.
+        wrap: for methods that act on weights, ``wrap(layer, **options)`` on each conv and linear layer with its initial
+            weights; ``build`` then gives what stands behind the layer.
+        mixes: which other inputs an output of a training pass depends on: other ``samples`` of the batch, other
+            ``channels`` of its sample, other ``positions`` of its channel.
+        running: whether evaluation uses running statistics in the place of the batch's.
     """
 
     name: str
@@ -27,3 +34,7 @@ class Method:
     needs_positions: bool = False
     identity: bool = False
     shifts: bool = True
+    owns_activation: bool = False
+    wrap: Callable[..., None] | None = None
+    mixes: tuple[Literal["samples", "channels", "positions"], ...] = ()
+    running: bool = False

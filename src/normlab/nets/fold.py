@@ -1,0 +1,69 @@
+"""Batch norm folded into the layer before it, for evaluation."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from normlab.errors import NormlabError
+from normlab.norms.batch import BatchMomentsNorm, BatchNorm
+
+
+def fold(net: nn.Module) -> nn.Module:
+    """A copy of ``net`` in evaluation mode without batch norms, which gives the same outputs.
+
+    A batch norm with running statistics is the map x → s·x + t a channel, s = γ/√(σ² + ε), t = β − s·μ; behind a
+    convolution or linear layer it becomes part of it: W ← s·W, b ← s·b + t. A max-pool in between commutes with the map
+    where every s ≥ 0.
+
+    Raises:
+        NormlabError: if a batch norm stands anywhere else (behind an activation or a residual sum, or behind a pool with
+            a negative s), where no layer can take it up exactly: before a convolution the zeros of its padding would
+            have to become −t/s.
+    """
+    folded = copy.deepcopy(net).eval()
+    for chain in [module for module in folded.modules() if isinstance(module, nn.Sequential)]:
+        _fold_chain(chain)
+    left = [name for name, module in folded.named_modules() if _foldable(module)]
+    if left:
+        raise NormlabError(
+            f"batch norm {left[0]} cannot be folded: it does not follow a convolution or linear layer; "
+            "net.placement=before can be folded"
+        )
+    return folded
+
+
+def _foldable(module: nn.Module) -> bool:
+    return isinstance(module, BatchNorm) and not isinstance(module, BatchMomentsNorm)
+
+
+def _fold_chain(chain: nn.Sequential) -> None:
+    names = [name for name, module in chain.named_children() if not isinstance(module, nn.Identity)]
+    for place, name in enumerate(names):
+        norm = chain.get_submodule(name)
+        if not (isinstance(norm, BatchNorm) and _foldable(norm)) or place == 0:
+            continue
+        before = place - 1
+        if isinstance(chain.get_submodule(names[before]), nn.MaxPool2d) and before and (_scale(norm) >= 0).all():
+            before -= 1
+        layer = chain.get_submodule(names[before])
+        if not norm.affine:  # PyTorch folds batch norms that have γ and β.
+            norm.weight = nn.Parameter(torch.ones_like(_scale(norm)))
+            norm.bias = nn.Parameter(torch.zeros_like(norm.weight))
+        if parametrize.is_parametrized(layer):
+            continue
+        if isinstance(layer, nn.Conv2d):
+            chain.set_submodule(names[before], fuse_conv_bn_eval(layer, norm))
+        elif isinstance(layer, nn.Linear):
+            chain.set_submodule(names[before], fuse_linear_bn_eval(layer, norm))
+        else:
+            continue
+        chain.set_submodule(name, nn.Identity())
+
+
+def _scale(norm: BatchNorm) -> Tensor:
+    assert norm.running_var is not None
+    rstd = torch.rsqrt(norm.running_var + norm.eps)
+    return rstd * norm.weight if norm.affine else rstd

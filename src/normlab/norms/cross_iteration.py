@@ -1,0 +1,103 @@
+"""Cross-iteration batch normalization."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from normlab.errors import NormlabError
+from normlab.norms.batch import BatchMomentsNorm
+from normlab.norms.channelwise import all_but_channels, need_values, per_channel
+from normlab.norms.method import Method
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What one iteration left: E[x] and E[x²] a channel, their slopes in the layer's weight, and that weight."""
+
+    mean: Tensor
+    square: Tensor
+    mean_slope: Tensor
+    square_slope: Tensor
+    weight: Tensor
+
+
+class CrossIterationNorm(BatchMomentsNorm):
+    """Cross-iteration batch normalization of (N, C, *): statistics of the last ``iterations`` batches.
+
+    The moments of an earlier iteration t−τ were computed with that iteration's weights θ. They are carried to the
+    present weights by a first-order Taylor expansion in the weight of the layer before the norm, channel by channel:
+
+        μ_{t−τ}(θ_t) ≈ μ_{t−τ} + ⟨∂μ_{t−τ}/∂θ, θ_t − θ_{t−τ}⟩,   and the same for ν = E[x²]
+
+    μ̄ = mean of the carried μ, σ̄² = mean of max(ν, μ²) over iterations − μ̄². y = γ·(x − μ̄)/√(σ̄² + ε) + β. Gradients flow
+    through the present iteration's moments alone. The history holds numbers, no graph. Running averages, for
+    evaluation, follow the present batch.
+
+    The layer is given to :meth:`attach`; a channel of the input must depend on that channel's row of its weight alone,
+    as after a convolution or linear layer with or without an activation. Without gradients (recalibration) or without
+    history (k = 1) this is batch norm.
+
+    Paper: Yao, Cao, Zheng, Huang & Lin 2021.
+
+    Raises:
+        NormlabError: for ``iterations`` < 1, and as batch norm does.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        iterations: int = 4,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine)
+        if iterations < 1:
+            raise NormlabError(f"norm.iterations={iterations}: at least the present iteration counts")
+        self.history: deque[Moment] = deque(maxlen=iterations - 1)
+        self._layer: list[nn.Module] = []  # In a list, so that its parameters do not become this norm's.
+
+    def attach(self, layer: nn.Module) -> None:
+        """Say whose weight the input depends on."""
+        self._layer = [layer]
+
+    def normalize(self, x: Tensor) -> Tensor:
+        weight = self._layer[0].get_parameter("weight") if self._layer else None
+        if not self.training or weight is None or not (torch.is_grad_enabled() and x.requires_grad):
+            mean, variance = self.moments(x)
+        else:
+            mean, variance = self._across(x, weight)
+        scale = (variance + self.eps).rsqrt()
+        return self.scale_and_shift((x - per_channel(mean, x)) * per_channel(scale, x))
+
+    def _across(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        need_values(x, "cross-iteration batch norm")
+        axes = all_but_channels(x)
+        mean, square = x.mean(axes), x.square().mean(axes)
+        means, squares = [mean], [torch.maximum(square, mean.square())]
+        for past in self.history:
+            moved = (weight.detach() - past.weight).flatten(1)
+            carried = past.mean + (past.mean_slope * moved).sum(1)
+            means.append(carried)
+            squares.append(torch.maximum(past.square + (past.square_slope * moved).sum(1), carried.square()))
+        if self.history.maxlen and self.track_running_stats:
+            mean_slope, square_slope = (
+                torch.autograd.grad(m.sum(), weight, retain_graph=True)[0].flatten(1) for m in (mean, square)
+            )
+            self.history.appendleft(
+                Moment(mean.detach(), square.detach(), mean_slope, square_slope, weight.detach().clone())
+            )
+        values = x[:, 0].numel()
+        self.follow(mean.detach(), (square - mean.square()).detach().clamp_min(0), values)
+        mean = torch.stack(means).mean(0)
+        return mean, (torch.stack(squares).mean(0) - mean.square()).clamp_min(0)
+
+
+def build(num_features: int, **options: object) -> nn.Module:
+    """A :class:`CrossIterationNorm`."""
+    return CrossIterationNorm(num_features, **options)  # type: ignore[arg-type]
+
+
+METHOD = Method("cross_iteration", "cross-iteration BN", build, version=1, mixes=("samples", "positions"), running=True)

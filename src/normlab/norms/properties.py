@@ -1,0 +1,78 @@
+"""What a method does, worked out from its gradients and its modes rather than from what it says of itself."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from normlab.config import NormConfig
+from normlab.norms import make_norm, wrap_layer
+
+SHAPE = (4, 16, 3, 3)
+
+
+@dataclass(frozen=True)
+class Properties:
+    """Measured on a convolution and the method behind it, with 16 channels.
+
+    Attributes:
+        mixes: which other values of the convolution's output a value of the method's output depends on, in training.
+        evaluation_differs: whether evaluation gives another output than training for one input.
+        parameters, buffers: numbers that training learns besides the convolution's own, and numbers that it keeps.
+    """
+
+    mixes: tuple[str, ...]
+    evaluation_differs: bool
+    parameters: int
+    buffers: int
+
+
+def properties(config: NormConfig) -> Properties:
+    """Measure a method's properties in float64.
+
+    An output at one place is differentiated with respect to all inputs of the norm; where the gradient is not zero, the
+    output depends on them. Parameters are drawn at random first, since at their starting values some dependences vanish.
+    """
+    source = torch.Generator().manual_seed(0)
+    layer, norm = conv_and_norm(config, source)
+    x = torch.randn((SHAPE[0], 3, *SHAPE[2:]), generator=source, dtype=torch.float64)
+    features = layer(x)
+    output = norm.train()(features)
+    (gradient,) = torch.autograd.grad(output[0, 0, 0, 0], features, allow_unused=True)
+    trained, evaluated = (norm.train(mode)(layer.train(mode)(x)) for mode in (True, False))
+    plain = nn.Conv2d(3, SHAPE[1], 3, padding=1)
+    return Properties(
+        mixes=_mixes(torch.zeros_like(features) if gradient is None else gradient),
+        evaluation_differs=not torch.allclose(trained, evaluated, rtol=1e-6, atol=1e-9),
+        parameters=_count(layer.parameters()) + _count(norm.parameters()) - _count(plain.parameters()),
+        buffers=_count(layer.buffers()) + _count(norm.buffers()),
+    )
+
+
+def conv_and_norm(config: NormConfig, source: torch.Generator) -> tuple[nn.Module, nn.Module]:
+    """A convolution from 3 to 16 channels, wrapped if the method wraps, and the norm behind it, with random parameters."""
+    layer: nn.Module = nn.Conv2d(3, SHAPE[1], 3, padding=1).double()
+    norm = make_norm(config, SHAPE[1], positions=True).double()
+    attach = getattr(norm, "attach", None)
+    if attach:
+        attach(layer)
+    wrap_layer(config, layer, source)
+    with torch.no_grad():
+        for parameter in itertools.chain(layer.parameters(), norm.parameters()):
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=source, dtype=torch.float64))
+    return layer, norm
+
+
+def _mixes(gradient: Tensor) -> tuple[str, ...]:
+    others = {
+        "samples": gradient[1:],
+        "channels": gradient[0, 1:],
+        "positions": gradient[0, 0].flatten()[1:],
+    }
+    return tuple(name for name, part in others.items() if part.abs().max() > 1e-12)
+
+
+def _count(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors)

@@ -1,0 +1,52 @@
+"""Weight normalization."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+from normlab.norms.channelwise import all_but_channels
+from normlab.norms.method import Method
+
+
+def wrap(layer: nn.Module, data_init: bool = False) -> None:
+    """Weight normalization of a conv or linear layer: w_c = g_c·v_c/‖v_c‖, over the weights of one output channel.
+
+    torch.nn.utils.parametrizations.weight_norm; g starts as ‖w_c‖, so that the layer starts unchanged. With ``data_init``
+    the first training batch rescales it: g ← g/σ and bias ← (bias − μ)/σ with the mean μ and the standard deviation σ of
+    its outputs a channel, which then have mean 0 and variance 1.
+
+    Paper: Salimans & Kingma 2016.
+    """
+    parametrizations.weight_norm(layer, dim=0)
+    if data_init:
+        _InitializeOnce(layer)
+
+
+class _InitializeOnce:
+    """A hook on the first forward pass in training."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        self.handle = layer.register_forward_hook(self)
+
+    def __call__(self, layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
+        if not layer.training:
+            return None
+        self.handle.remove()
+        with torch.no_grad():
+            values = output if output.dtype == torch.float64 else output.float()
+            std, mean = torch.std_mean(values, all_but_channels(output), correction=0)
+            std = std.clamp_min(1e-6)
+            norms: Tensor = layer.parametrizations.weight.original0  # type: ignore[union-attr, assignment]
+            norms.div_(std.view(-1, *[1] * (norms.dim() - 1)))
+            bias: Tensor = layer.bias  # type: ignore[assignment]
+            bias.sub_(mean).div_(std)
+        return layer.forward(*inputs)
+
+
+def build(num_features: int, data_init: bool = False) -> nn.Module:
+    """Nothing stands in the norm's place: the layer before it is wrapped."""
+    del num_features, data_init
+    return nn.Identity()
+
+
+METHOD = Method("weight", "weight norm", build, version=1, shifts=False, wrap=wrap)
