@@ -1,4 +1,4 @@
-"""What does the size of the batch do? Nine claims on small batches, their harm, its causes and its remedies."""
+"""What does the size of the batch do? Ten claims on small batches, their harm, its causes and its remedies."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -51,6 +51,17 @@ def remedy_parts(measure: str) -> tuple[Contrast, ...]:
     return (
         Contrast(Text("64 − 2", "64 − 2"), measure, ghost(64), ghost(2)),
         Contrast(name, measure, ghost(64), accumulated),
+    )
+
+
+def across(norm: str) -> Arm:
+    return Arm("across", {"norm": norm, "level": "best"})
+
+
+def across_parts(measure: str) -> tuple[Contrast, ...]:
+    return tuple(
+        Contrast(Text(f"{title} − batch norm", f"{title} − BN"), measure, across(norm), across("batch"))
+        for norm, title in (("renorm", "batch renorm"), ("cross_iteration", "cross-iteration BN"))
     )
 
 
@@ -255,6 +266,33 @@ CLAIMS = (
                         log=True,
                     ),
                 ),
+            ),
+        ),
+    ),
+    Claim(
+        id="cross-batch-remedy",
+        sources=("B advanced 5",),
+        statement=Text(
+            "Statistics that reach over several batches make normalization depend less on the batch size.",
+            "複数バッチにまたがる統計量は、バッチサイズへの依存を減らす。",
+        ),
+        method=Text(
+            "Test accuracy of batch renorm and of cross-iteration batch norm, each minus batch norm, with statistics from batches "
+            "of 2, 4 and 8 whose gradients are accumulated to 64; with running and with recalibrated statistics.",
+            "2・4・8枚のバッチ(勾配は64枚分累積)から統計量を取ったときのテスト正解率。バッチ再正規化・クロスイテレーションBNと、"
+            "バッチ正規化との差(実行時統計と再較正統計)。",
+        ),
+        kind="superiority",
+        cases=(
+            Case(
+                Text("samples a batch", "1バッチのサンプル数"),
+                across_parts("test_accuracy"),
+                by=("setting", "size"),
+            ),
+            Case(
+                Text("samples a batch, recalibrated statistics", "1バッチのサンプル数・再較正した統計量"),
+                across_parts("test_accuracy_recalibrated"),
+                by=("setting", "size"),
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""How should running statistics follow the batches? Nine claims on the decay of running averages and on ε."""
+"""How should running statistics follow the batches? Ten claims on the decay of running averages and on ε."""
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
@@ -20,6 +20,17 @@ BY_LENGTH = ("setting", "length")
 def reading(grid: str, decay: float, what: str = "test_accuracy") -> Arm:
     """The runs of a grid as read with one decay."""
     return Arm(grid, measure=f"{what}_decay_{decay:g}")
+
+
+def learned_against_fixed(change: str, delta: float | None = None) -> Contrast:
+    """A learned decay against the best fixed one, on inputs that change as ``change`` says."""
+    return Contrast(
+        Text(f"learned − best fixed, change: {change}", f"学習 − 最良の固定(変化: {change})"),
+        "test_accuracy",
+        Arm("learned", {"change": change}),
+        Arm("learned_reference", {"change": change}, measure=Pick(ACCURACY, DECAYS)),
+        delta=delta,
+    )
 
 
 def epsilon(value: float) -> Arm:
@@ -244,6 +255,28 @@ CLAIMS = (
         ),
         kind="exact",
         check=epsilon_guards,
+    ),
+    Claim(
+        id="learned-decay",
+        sources=("B advanced 6",),
+        statement=Text(
+            "A decay that is learned adapts itself to the data.",
+            "学習される減衰率は、データに合わせて自ら適応する。",
+        ),
+        method=Text(
+            "Test accuracy with a learned decay minus with the fixed one that is best on tuning seeds: not inferior on steady "
+            "inputs, better (δ = 0) where the inputs' contrast and brightness changed in training.",
+            "学習する減衰率と、調整用シードで最良の固定減衰率とのテスト正解率の差。定常な入力では劣らず、"
+            "学習中に入力の明暗が変わる場合は上回ること(δ=0)。",
+        ),
+        kind="noninferiority",
+        cases=(
+            Case(Text("steady inputs", "定常な入力"), (learned_against_fixed("none"),)),
+            Case(
+                Text("changed inputs", "変化した入力"),
+                tuple(learned_against_fixed(change, delta=0.0) for change in ("recent", "earlier")),
+            ),
+        ),
     ),
     Claim(
         id="decay-remedy",

@@ -89,7 +89,7 @@ def test_help_needs_no_torch(call: Call) -> None:
         check=False,
         env=os.environ,
     )
-    assert "norm: batch, custom, group, instance, layer, none" in done.stdout
+    assert "norm: batch, cross_iteration, custom" in done.stdout
     assert done.stdout.strip().endswith("False")
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from normlab.config import NetConfig, NormConfig
 from normlab.errors import NormlabError
-from normlab.nets import cnn, mlp, resnet
+from normlab.nets import cnn, mlp, normfree, resnet
 from normlab.nets.block import Parts
 from normlab.nets.init import initialize
 from normlab.norms import wrap_layer
@@ -17,6 +17,8 @@ NETS: dict[str, tuple[Callable[[Parts, tuple[int, int, int], int], nn.Module], i
     "cnn": (cnn.build, 1),
     "mlp": (mlp.build, 1),
     "resnet": (resnet.build, 1),
+    "resnet_fixup": (normfree.build_fixup, 1),
+    "resnet_scaled_ws": (normfree.build_scaled, 1),
 }
 
 

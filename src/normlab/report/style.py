@@ -110,6 +110,15 @@ def draw_points(ax: Axes, position: float, values: Sequence[float], colour: str,
     )
 
 
+def draw_row(ax: Axes, place: float, values: Sequence[float], colour: str) -> None:
+    """The same along a row: a value a seed as small dots, the mean and its 95 % interval below them."""
+    mean, low, high = mean_and_interval(values)
+    ax.plot(values, np.full(len(values), place), "o", color=colour, alpha=0.35, markersize=4, markeredgewidth=0)
+    ax.errorbar(
+        [mean], [place + 0.2], xerr=[[mean - low], [high - mean]], fmt="o", color=colour, markersize=5, capsize=2
+    )
+
+
 def accuracy_axis(ax: Axes, label: str = "test accuracy, %") -> None:
     """Label a y-axis of percentages and keep it between 0 and 100."""
     low, high = ax.get_ylim()

@@ -33,7 +33,7 @@ def estimated_cost(config: RunConfig) -> float:
     images = config.data.train_size or {"digits": 1137}.get(config.data.name, 50_000)
     multiplications, pixels, before = 0.0, float(height * width), channels
     for after in config.net.widths:
-        layers = (config.net.depth - 2) // 3 if config.net.name == "resnet" else config.net.depth
+        layers = (config.net.depth - 2) // 3 if config.net.name.startswith("resnet") else config.net.depth
         multiplications += pixels * 9 * (before * after + (layers - 1) * after * after)
         pixels, before = pixels / 4, after
     samples = config.training.epochs * images
