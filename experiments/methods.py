@@ -25,7 +25,7 @@ SCOPES = {
 
 
 def at(norm: str, size: int) -> Arm:
-    return Arm("sizes", {"norm": norm, "data.batch_size": size, "level": "best"})
+    return Arm("sizes", {"norm": norm, "size": str(size), "level": "best"})
 
 
 def against_batch(norm: str, size: int) -> Contrast:
@@ -206,7 +206,7 @@ CLAIMS = (
                         Arm("fixed", {"level": "best"}),
                     ),
                 ),
-                by=("setting", "data.batch_size"),
+                by=("setting", "size"),
             ),
         ),
     ),
@@ -287,7 +287,7 @@ def figure(results: Results) -> Figure | None:
     for row, setting in zip(axes, results.settings, strict=True):
         for ax, size in zip(row, SIZES, strict=True):
             for place, norm in enumerate(names):
-                rows = results.select("sizes", setting=setting, norm=norm, level="best", data__batch_size=size)
+                rows = results.select("sizes", setting=setting, norm=norm, level="best", size=str(size))
                 if len(rows):
                     draw_row(ax, place, [100 * v for v in results.values(rows, "test_accuracy")], COLOURS[norm])
             ax.set_yticks(range(len(names)), [method_title(name) for name in names], fontsize=8)

@@ -246,6 +246,18 @@ def test_one_iteration_is_batch_norm_and_history_is_bounded() -> None:
     assert all(not m.mean.requires_grad and m.mean_slope.grad_fn is None for m in norm.history)
 
 
+def test_burning_in_is_batch_norm_and_leaves_no_history() -> None:
+    layer, norm = past_and_present(4)
+    norm.burn_in = 2
+    for step in range(4):
+        x = layer(images((4, 2, 3, 3), seed=step))
+        y = norm(x)
+        if step < 2:
+            torch.testing.assert_close(y, BatchNorm(3).double()(x))
+            assert not norm.history
+    assert len(norm.history) == 2
+
+
 def test_synchronized_norm_of_one_process_is_batch_norm() -> None:
     for shape in ((6, 4), (6, 4, 3, 3)):
         x = images(shape)

@@ -36,8 +36,8 @@ class CrossIterationNorm(BatchMomentsNorm):
     evaluation, follow the present batch.
 
     The layer is given to :meth:`attach`; a channel of the input must depend on that channel's row of its weight alone,
-    as after a convolution or linear layer with or without an activation. Without gradients (recalibration) or without
-    history (k = 1) this is batch norm.
+    as after a convolution or linear layer with or without an activation. Without gradients (recalibration), without
+    history (k = 1) and in the first ``burn_in`` steps, when weights move too far for the expansion, this is batch norm.
 
     Paper: Yao, Cao, Zheng, Huang & Lin 2021.
 
@@ -49,6 +49,7 @@ class CrossIterationNorm(BatchMomentsNorm):
         self,
         num_features: int,
         iterations: int = 4,
+        burn_in: int = 0,
         eps: float = 1e-5,
         momentum: float = 0.1,
         affine: bool = True,
@@ -56,6 +57,7 @@ class CrossIterationNorm(BatchMomentsNorm):
         super().__init__(num_features, eps, momentum, affine)
         if iterations < 1:
             raise NormlabError(f"norm.iterations={iterations}: at least the present iteration counts")
+        self.burn_in = burn_in
         self.history: deque[Moment] = deque(maxlen=iterations - 1)
         self._layer: list[nn.Module] = []  # In a list, so that its parameters do not become this norm's.
 
@@ -65,12 +67,20 @@ class CrossIterationNorm(BatchMomentsNorm):
 
     def normalize(self, x: Tensor) -> Tensor:
         weight = self._layer[0].get_parameter("weight") if self._layer else None
-        if not self.training or weight is None or not (torch.is_grad_enabled() and x.requires_grad):
+        if (
+            not self.training
+            or weight is None
+            or not (torch.is_grad_enabled() and x.requires_grad)
+            or self._burning_in()
+        ):
             mean, variance = self.moments(x)
         else:
             mean, variance = self._across(x, weight)
         scale = (variance + self.eps).rsqrt()
         return self.scale_and_shift((x - per_channel(mean, x)) * per_channel(scale, x))
+
+    def _burning_in(self) -> bool:
+        return self.num_batches_tracked is not None and int(self.num_batches_tracked) < self.burn_in
 
     def _across(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         need_values(x, "cross-iteration batch norm")

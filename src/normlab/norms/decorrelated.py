@@ -32,6 +32,7 @@ class DecorrelatedNorm(BatchMomentsNorm):
         self, num_features: int, group_size: int = 16, eps: float = 1e-3, momentum: float = 0.1, affine: bool = True
     ) -> None:
         super().__init__(num_features, eps, momentum, affine)
+        self.whitening_momentum = momentum  # Its own: the layer's may be set aside to average means for many decays.
         self.group_size = min(group_size, num_features)
         if num_features % self.group_size:
             raise NormlabError(
@@ -55,7 +56,7 @@ class DecorrelatedNorm(BatchMomentsNorm):
             variance = covariance.detach().diagonal(dim1=1, dim2=2).flatten() - self.eps
             self.follow(mean.detach().flatten(), variance, values)
             if self.track_running_stats:
-                self.running_whitening.lerp_(whitening.detach(), self.momentum or 0.0)
+                self.running_whitening.lerp_(whitening.detach(), self.whitening_momentum)
         else:
             assert self.running_mean is not None
             flat = x.transpose(0, 1).reshape(groups, size, -1)

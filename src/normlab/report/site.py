@@ -17,6 +17,7 @@ from normlab.config import ROUTES
 from normlab.report import sentences
 from normlab.report.forest import forest
 from normlab.report.inputs import Question, Results
+from normlab.report.methods import method_table
 from normlab.report.style import VERDICT_COLOURS, use_style
 from normlab.report.svg import save_figure
 from normlab.runs.record import write_atomically
@@ -96,10 +97,12 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
             )
         if not section.results.cells.empty:
             _table(_cell_table(section.results), store.root, section.question.name)
+    methods = method_table()
+    _table(methods, store.root, "method-table")
     verdicts = verdict_table(rows)
     _table(verdicts, store.root, "verdicts", folder=".")
     page = store.root / "report" / "index.html"
-    write_atomically(page, _render(sections, verdicts, scale, store).encode())
+    write_atomically(page, _render(sections, verdicts, methods, scale, store).encode())
     return sections, page
 
 
@@ -213,7 +216,7 @@ def both(en: str, ja: str) -> Markup:
     return Markup('<span class="en">{}</span><span class="ja" lang="ja">{}</span>').format(en, ja)
 
 
-def _render(sections: list[Section], verdicts: pd.DataFrame, scale: str, store: Store) -> str:
+def _render(sections: list[Section], verdicts: pd.DataFrame, methods: pd.DataFrame, scale: str, store: Store) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("normlab.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -227,6 +230,7 @@ def _render(sections: list[Section], verdicts: pd.DataFrame, scale: str, store: 
         both=both,
         colours=VERDICT_COLOURS,
         machine=machine,
+        methods=methods,
         bench=(store.root.parent / "bench" / "index.html").exists(),
         runs=len(store),
         counts=counts.to_dict(),
