@@ -17,6 +17,7 @@ EXPERIMENTS := convergence learning_rate batch_size placement momentum methods
 PY := .venv/bin/python
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
+COMPARE_READY := .venv/.compare-ready
 LAUNCH_joblib := hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
 LAUNCH_basic := hydra/launcher=basic
 LAUNCH = $(LAUNCH_$(LAUNCHER))
@@ -110,8 +111,12 @@ test: setup ## the tests (minutes)
 	@$(PY) -m pytest -n $(JOBS) $(ARGS)
 
 .PHONY: test-slow
-test-slow: setup ## the tests that take longer
-	@$(PY) -m pytest -m slow $(ARGS)
+test-slow: $(COMPARE_READY) ## the tests that take longer, and comparisons with other packages' implementations
+	@$(PY) -m pytest -m "slow or compare" $(ARGS)
+
+$(COMPARE_READY): $(READY)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[compare]"
+	@touch $(COMPARE_READY)
 
 .PHONY: lint
 lint: setup ## style, types, one-way imports, and whether the claims match their lock

@@ -51,11 +51,12 @@ class BatchNorm(_BatchNorm):
         if not self.training:
             return super().forward(input)
         group = self.statistics_batch or input.shape[0]
-        values = group * input[0, 0].numel()
+        positions = input.shape[2:].numel()
+        values = group * positions
         if values <= 1:
             raise NormlabError(
                 "batch norm in training needs more than one value a channel: "
-                f"got {values} (batch of {group}, {input[0, 0].numel()} positions); use a larger batch or another norm"
+                f"got {values} (batch of {group}, {positions} positions); use a larger batch or another norm"
             )
         if group == input.shape[0]:
             return super().forward(input)
@@ -91,6 +92,8 @@ class BatchMomentsNorm(BatchNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
+        if not self.training and not input.numel():
+            return input
         if input.dtype in (torch.float16, torch.bfloat16):
             return self.normalize(input.float()).to(input.dtype)
         return self.normalize(input)

@@ -9,11 +9,14 @@ from normlab.errors import NormlabError
 class ChannelNorm(nn.Module):
     """A norm of (N, C, *) with a learnable scale γ = ``weight`` and shift β = ``bias`` a channel.
 
-    ``affine=False`` has neither, ``shift=False`` no β.
+    ``affine=False`` has neither, ``shift=False`` no β. ``reads_batch`` marks methods that take statistics of the batch while
+    training, and so cannot do with an empty one.
 
     Raises:
         NormlabError: for inputs without ``num_features`` channels, and for ε < 0.
     """
+
+    reads_batch = False
 
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True, shift: bool = True) -> None:
         super().__init__()
@@ -29,6 +32,8 @@ class ChannelNorm(nn.Module):
             raise NormlabError(
                 f"{type(self).__name__} of {self.num_features} features got an input of shape {tuple(input.shape)}"
             )
+        if not input.numel() and not (self.training and self.reads_batch):
+            return input
         if input.dtype in (torch.float16, torch.bfloat16):
             return self.normalize(input.float()).to(input.dtype)
         return self.normalize(input)

@@ -88,8 +88,11 @@ class _InverseRoot(torch.autograd.Function):
 
 
 def _roots(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Square roots of the eigenvalues, and the eigenvectors."""
-    values, vectors = torch.linalg.eigh(matrix)
+    """Square roots of the eigenvalues, and the eigenvectors; NaN where there are none, so that the loss shows it."""
+    try:
+        values, vectors = torch.linalg.eigh(matrix)
+    except torch.linalg.LinAlgError:  # The input was not finite.
+        return torch.full_like(matrix[..., 0], torch.nan), torch.full_like(matrix, torch.nan)
     return values.clamp_min(torch.finfo(matrix.dtype).tiny).sqrt(), vectors
 
 

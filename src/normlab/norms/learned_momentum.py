@@ -29,6 +29,7 @@ class LearnedMomentumNorm(ChannelNorm):
     """
 
     decay_logit: Tensor
+    reads_batch = True
     running_mean: Tensor
     running_var: Tensor
     sensitivity: Tensor

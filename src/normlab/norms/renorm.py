@@ -25,6 +25,7 @@ class BatchRenorm(ChannelNorm):
         NormlabError: for r_max < 1, d_max < 0 or ε ≤ 0; in training, for a single value a channel.
     """
 
+    reads_batch = True
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
