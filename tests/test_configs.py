@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import LOCK, NAMES, all_experiments
+from experiments import LOCK, NAMES, all_experiments, load_experiment
 from normlab.norms import METHODS
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
@@ -71,7 +71,7 @@ def test_a_hash_changes_with_substance_and_not_with_words(tmp_path: Path) -> Non
 
     from normlab.verdicts.claim import Text
 
-    experiment = all_experiments()[0]
+    experiment = load_experiment("placement")
     claim = experiment.claims[0]
     base = claim_hash(claim, experiment.design, "quick")
     reworded = dataclasses.replace(claim, statement=Text("x", "x"), checked=Text("y", "y"))

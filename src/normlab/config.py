@@ -149,13 +149,22 @@ class MeasureConfig(Strict):
     """What is measured on the way and at the end. It changes no weight, so it is never part of a run's key.
 
     ``final`` says on what a finished net is measured: ``all`` splits with all kinds of statistics, or the
-    ``validation`` split alone, as runs need that only serve to choose by.
+    ``validation`` split alone, as runs need that only serve to choose by. ``phases`` adds running averages whose decay
+    changes on the way: pairs of a fraction of all steps and the decay from there on, the first from 0.
     """
 
     log_every: PositiveInt = 10
     validate_every: PositiveFloat = 1.0
     probe_loss: bool = False
     final: Literal["all", "validation"] = "all"
+    phases: tuple[tuple[NonNegativeFloat, NonNegativeFloat], ...] | None = None
+
+    @model_validator(mode="after")
+    def _phases_start_and_rise(self) -> Self:
+        starts = [start for start, _ in self.phases or ()]
+        if starts and (starts[0] != 0 or starts != sorted(set(starts)) or starts[-1] >= 1):
+            raise ValueError(f"measure.phases must start at 0 and rise to less than 1, got {starts}")
+        return self
 
     def covers(self, wanted: "MeasureConfig") -> bool:
         """Whether a run measured like this holds everything that ``wanted`` asks for."""
@@ -166,6 +175,7 @@ class MeasureConfig(Strict):
             and abs(ratio - round(ratio)) < 1e-9
             and (self.probe_loss or not wanted.probe_loss)
             and self.final in ("all", wanted.final)
+            and wanted.phases in (None, self.phases)
         )
 
     def joined(self, other: "MeasureConfig") -> "MeasureConfig":
@@ -175,6 +185,7 @@ class MeasureConfig(Strict):
             validate_every=min(self.validate_every, other.validate_every),
             probe_loss=self.probe_loss or other.probe_loss,
             final="all" if "all" in (self.final, other.final) else "validation",
+            phases=self.phases or other.phases,
         )
 
 

@@ -75,5 +75,5 @@ def test_variance_grows_as_the_blocks_expect() -> None:
 def test_nets_without_norms_refuse_one(name: str) -> None:
     with pytest.raises(NormlabError, match="use it with norm=none"):
         net(name, norm="batch")
-    with pytest.raises(NormlabError, match="6n\\+2"):
+    with pytest.raises(NormlabError, match=r"6n\+2"):
         net(name, depth=9)

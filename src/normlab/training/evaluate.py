@@ -49,8 +49,8 @@ def final_measures(net: nn.Module, statistics: RunningStatistics, splits: Splits
 
     ``<split>_loss`` and ``<split>_accuracy`` with the configured running averages; with suffix ``_recalibrated``,
     ``_batch`` (the batches' own statistics, in batches of the training's size) and ``_decay_<d>`` for each decay of the
-    ladder, for validation and test. Without batch norms the first holds for the others too, and there is no ladder.
-    The net is left with the configured running averages.
+    ladder (``_phases``: of a decay that changed by phase), for validation and test. Without batch norms the first holds
+    for the others too, and there is no ladder. The net is left with the configured running averages.
     """
     measures: dict[str, float] = {}
 
@@ -76,6 +76,9 @@ def final_measures(net: nn.Module, statistics: RunningStatistics, splits: Splits
                 continue
             statistics.install(decay)
             record(part, f"_decay_{decay:g}", evaluate(net, split))
+        if statistics.phases:
+            statistics.install_phases()
+            record(part, "_phases", evaluate(net, split))
         record(part, "_batch", evaluate_on_batch_statistics(net, split, batch_size))
     recalibrate(net, train.images)
     record("train", "_recalibrated", evaluate(net, train))

@@ -52,7 +52,7 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
     steps = max(1, round(config.training.epochs * per_epoch))
     optimizer = make_optimizer(config.optimizer, net.parameters())
     schedule = make_schedule(config.schedule, optimizer, config.optimizer.lr, steps)
-    statistics = RunningStatistics(net, updates=steps * config.training.accumulate)
+    statistics = RunningStatistics(net, steps * config.training.accumulate, phases=config.measure.phases)
     shift_step = steps if config.data.shift is None else round(config.data.shift.start * steps)
     losses = torch.zeros(steps, device=device)
     probe = Probe(net, splits, steps) if config.measure.probe_loss else None

@@ -20,14 +20,21 @@ class RunningStatistics:
 
         average_d ← d·average_d + (1 − d)·batch,   from mean 0 and variance 1, as PyTorch starts
 
-    :meth:`install` puts one decay's averages into the buffers, for evaluation and at the end.
+    :meth:`install` puts one decay's averages into the buffers, for evaluation and at the end. With ``phases`` one more
+    average is kept, whose decay changes at those fractions of all updates; :meth:`install_phases` puts it there.
 
     Over the last ``window`` updates it also measures, from the means in units of each channel's standard deviation:
     the *jitter* of each average (root mean square change from one step to the next) and its *lag* (distance between the
     window's mean of the average and the window's mean of the batch statistics).
     """
 
-    def __init__(self, net: nn.Module, updates: int, decays: Sequence[float] = DECAYS) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        updates: int,
+        decays: Sequence[float] = DECAYS,
+        phases: Sequence[tuple[float, float]] | None = None,
+    ) -> None:
         self.layers = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
         self.configured = 1.0 - (self.layers[0].momentum or 0.0) if self.layers else None
         self.decays = sorted({*decays, *([] if self.configured is None else [round(self.configured, 12)])})
@@ -39,8 +46,11 @@ class RunningStatistics:
         for layer, mean, var in zip(self.layers, means.split(sizes), variances.split(sizes), strict=True):
             layer.running_mean, layer.running_var = mean, var  # views: the layers write into the flat tensor
             layer.momentum = 1.0
-        self.average = self.batch.repeat(len(self.decays), 1)
-        self._weights = 1.0 - torch.tensor(self.decays, device=device).unsqueeze(1)
+        self.phases = [(round(start * updates), decay) for start, decay in phases or ()]
+        rows = [*self.decays, *(decay for _, decay in self.phases[:1])]
+        self.average = self.batch.repeat(len(rows), 1)
+        self._weights = 1.0 - torch.tensor(rows, device=device).unsqueeze(1)
+        self._updates = updates
         self._updates_left = updates
         self._window = max(2, min(100, updates // 2))
         self._sum_batch = torch.zeros_like(self.batch)
@@ -51,6 +61,9 @@ class RunningStatistics:
         """Take in the statistics of the batch that has just gone forward."""
         if not self.layers:
             return
+        for start, decay in self.phases:
+            if start == self._updates - self._updates_left:
+                self._weights[-1] = 1.0 - decay
         self._updates_left -= 1
         if self._updates_left >= self._window:
             self.average.lerp_(self.batch, self._weights)
@@ -67,6 +80,10 @@ class RunningStatistics:
             wanted = self.configured if decay is None else decay
             self.batch.copy_(self.average[min(range(len(self.decays)), key=lambda i: abs(self.decays[i] - wanted))])
 
+    def install_phases(self) -> None:
+        """Put the averages of the decay that changed by phase where evaluation reads them."""
+        self.batch.copy_(self.average[-1])
+
     def steadiness(self) -> dict[str, float]:
         """``jitter_decay_<d>`` and ``lag_decay_<d>`` for every decay, in standard deviations of a channel."""
         if not self.layers:
@@ -75,7 +92,7 @@ class RunningStatistics:
         mean = slice(0, self.channels)
         jitter = (self._sum_jump[:, mean] / self._window / sigma**2).mean(1).sqrt()
         lag = ((self._sum_average - self._sum_batch)[:, mean] / self._window / sigma).square().mean(1).sqrt()
-        names = [f"decay_{decay:g}" for decay in self.decays]
+        names = [*(f"decay_{decay:g}" for decay in self.decays), *(["phases"] if self.phases else [])]
         return {
             **{f"jitter_{n}": v for n, v in zip(names, jitter.tolist(), strict=True)},
             **{f"lag_{n}": v for n, v in zip(names, lag.tolist(), strict=True)},
