@@ -292,5 +292,5 @@ def figure(results: Results) -> Figure | None:
                     draw_row(ax, place, [100 * v for v in results.values(rows, "test_accuracy")], COLOURS[norm])
             ax.set_yticks(range(len(names)), [method_title(name) for name in names], fontsize=8)
             ax.set_ylim(len(names) - 0.4, -0.6)
-            ax.set(title=f"{DATA_TITLES[setting]}: batch {size}", xlabel="test accuracy, %")
+            ax.set(title=f"{DATA_TITLES[setting]}: batch {size}", xlabel="test accuracy, %", xlim=(0, 100))
     return plot

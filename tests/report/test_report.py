@@ -12,8 +12,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from normlab.errors import NormlabError
+from normlab.norms import METHODS
 from normlab.report import sentences
 from normlab.report.inputs import Results
+from normlab.report.methods import method_table
 from normlab.report.readme import table, update
 from normlab.report.site import build
 from normlab.runs.record import Record
@@ -166,3 +168,12 @@ def test_the_readme_gets_its_table_between_markers(store: Store, tmp_path: Path)
 )
 def test_amounts(value: float, unit: str, text: str) -> None:
     assert sentences.amount(value, unit) == text
+
+
+def test_the_table_of_methods_is_measured() -> None:
+    table = method_table().set_index("norm")
+    assert set(table.index) == set(METHODS) - {"custom"}
+    assert table.loc["batch", "depends on other"] == "samples, positions"
+    assert table.loc["batch", "in evaluation"] == "running statistics"
+    assert table.loc["instance", "in evaluation"] == "the same"
+    assert table.loc["frn", "parameters a channel"] == 3
