@@ -27,6 +27,7 @@ from normlab.norms import (
     weight,
     weight_standardization,
 )
+from normlab.norms.ghost import InGhostBatches
 from normlab.norms.method import Method
 
 METHODS: dict[str, Method] = {
@@ -60,10 +61,15 @@ def make_norm(config: NormConfig, num_features: int, positions: bool) -> nn.Modu
     method = find_method(config.name)
     if method.needs_positions and not positions:
         return nn.Identity()
+    options = config.options()
+    ghosts = None if method.ghosts else options.pop("statistics_batch", None)
+    if ghosts and "samples" not in method.mixes:
+        raise NormlabError(f"norm.statistics_batch: norm={config.name} takes no statistics of the batch")
     try:
-        return method.build(num_features, **config.options())
+        norm = method.build(num_features, **options)
     except TypeError as error:
-        raise NormlabError(f"norm={config.name} cannot be built with {config.options()}: {error}") from error
+        raise NormlabError(f"norm={config.name} cannot be built with {options}: {error}") from error
+    return InGhostBatches(norm, ghosts) if ghosts else norm
 
 
 def wrap_layer(config: NormConfig, layer: nn.Module, source: torch.Generator) -> None:

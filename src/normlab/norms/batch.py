@@ -130,4 +130,4 @@ def build(num_features: int, **options: object) -> nn.Module:
     return BatchNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("batch", "batch norm", build, version=1, mixes=("samples", "positions"), running=True)
+METHOD = Method("batch", "batch norm", build, version=1, mixes=("samples", "positions"), running=True, ghosts=True)

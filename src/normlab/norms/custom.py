@@ -41,4 +41,4 @@ def source_digest(target: str) -> str:
     return hashlib.sha256(inspect.getsource(inspect.getmodule(find(target)) or find(target)).encode()).hexdigest()[:12]
 
 
-METHOD = Method("custom", "your norm", build, version=1, shifts=False)
+METHOD = Method("custom", "your norm", build, version=1, shifts=False, ghosts=True)

@@ -24,6 +24,7 @@ class Method:
             weights; ``build`` then gives what stands behind the layer.
         mixes: which other inputs an output of a training pass depends on: other ``samples`` of the batch, other
             ``channels`` of its sample, other ``positions`` of its channel.
+        ghosts: whether ``build`` itself takes ``statistics_batch``; others are put into ghost batches from outside.
         running: whether evaluation uses running statistics in the place of the batch's.
     """
 
@@ -38,3 +39,4 @@ class Method:
     wrap: Callable[..., None] | None = None
     mixes: tuple[Literal["samples", "channels", "positions"], ...] = ()
     running: bool = False
+    ghosts: bool = False
