@@ -69,6 +69,16 @@ def test_pytorch(ours: nn.Module, theirs: nn.Module, shape: tuple[int, ...]) -> 
     same(ours, theirs, images(*shape))
 
 
+def test_torchvision_frozen_batch_norm_is_evaluation() -> None:
+    torchvision_datasets()
+    frozen = importlib.import_module("torchvision.ops").FrozenBatchNorm2d(8, eps=1e-5).double()
+    ours = BatchNorm(8)
+    filled(ours)
+    ours(images(6, 8, 4, 3))
+    frozen.load_state_dict({k: v for k, v in ours.state_dict().items() if "num_batches" not in k})
+    same(ours.eval(), frozen, images(6, 8, 4, 3))
+
+
 @pytest.mark.compare
 def test_timm_filter_response_norm() -> None:
     ours, theirs = FilterResponseNorm(8, eps=1e-5), timm_layers().FilterResponseNormTlu2d(8, eps=1e-5)
