@@ -91,10 +91,12 @@ def _draw(ax: Axes, setting: str, rows: list[Measured], ratios: list[float]) -> 
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_title(f"{setting}, against {references.pop()}" if common else setting, fontsize=9, loc="left")
     if all(row["unit"] == "×" for row in rows):
-        ax.set_xscale("log", base=2)
         ax.axvline(1, color="#8c959f", linewidth=1, linestyle=":")
-        ax.set_xlim(min(0.9, *ratios) / 1.08, max(1.1, *ratios) * 1.08)
-        ax.xaxis.set_major_locator(LogLocator(base=2, numticks=20))
+        low, high = min(0.9, *ratios), max(1.1, *ratios)
+        if high / low > 1.5:
+            ax.set_xscale("log", base=2)
+            ax.xaxis.set_major_locator(LogLocator(base=2, numticks=20))
+        ax.set_xlim(low / 1.08, high * 1.08)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
         ax.xaxis.set_minor_formatter(NullFormatter())
     else:
