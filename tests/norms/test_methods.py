@@ -335,6 +335,7 @@ def test_a_method_does_what_it_declares(name: str) -> None:
     method = METHODS[name]
     found = properties(NormConfig(name=name))
     assert set(found.mixes) == set(method.mixes)
+    assert properties(NormConfig(name=name)) == found
     assert found.evaluation_differs == method.running
     assert (found.buffers > 0) == (method.running or name == "spectral")
 

@@ -40,11 +40,12 @@ def properties(config: NormConfig) -> Properties:
     x = torch.randn((SHAPE[0], 3, *SHAPE[2:]), generator=source, dtype=torch.float64)
     features = layer(x)
     output = norm.train()(features)
-    (gradient,) = torch.autograd.grad(output[0, 0, 0, 0], features, allow_unused=True)
+    place = int(output[0].argmax())  # where no activation of the method's own cuts the output off
+    (gradient,) = torch.autograd.grad(output[0].flatten()[place], features, allow_unused=True)
     trained, evaluated = (norm.train(mode)(layer.train(mode)(x)) for mode in (True, False))
     plain = nn.Conv2d(3, SHAPE[1], 3, padding=1)
     return Properties(
-        mixes=_mixes(torch.zeros_like(features) if gradient is None else gradient),
+        mixes=_mixes(torch.zeros_like(features) if gradient is None else gradient, place),
         evaluation_differs=not torch.allclose(trained, evaluated, rtol=1e-6, atol=1e-9),
         parameters=_count(layer.parameters()) + _count(norm.parameters()) - _count(plain.parameters()),
         buffers=_count(layer.buffers()) + _count(norm.buffers()),
@@ -54,6 +55,9 @@ def properties(config: NormConfig) -> Properties:
 def conv_and_norm(config: NormConfig, source: torch.Generator) -> tuple[nn.Module, nn.Module]:
     """A convolution from 3 to 16 channels, wrapped if the method wraps, and the norm behind it, with random parameters."""
     layer: nn.Module = nn.Conv2d(3, SHAPE[1], 3, padding=1).double()
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(0.2 * torch.randn(parameter.shape, generator=source, dtype=torch.float64))
     norm = make_norm(config, SHAPE[1], positions=True).double()
     attach = getattr(norm, "attach", None)
     if attach:
@@ -65,11 +69,13 @@ def conv_and_norm(config: NormConfig, source: torch.Generator) -> tuple[nn.Modul
     return layer, norm
 
 
-def _mixes(gradient: Tensor) -> tuple[str, ...]:
+def _mixes(gradient: Tensor, place: int) -> tuple[str, ...]:
+    channel, position = divmod(place, gradient[0, 0].numel())
+    own = gradient[0].flatten(1)
     others = {
         "samples": gradient[1:],
-        "channels": gradient[0, 1:],
-        "positions": gradient[0, 0].flatten()[1:],
+        "channels": torch.cat([own[:channel], own[channel + 1 :]]),
+        "positions": torch.cat([own[channel, :position], own[channel, position + 1 :]]),
     }
     return tuple(name for name, part in others.items() if part.abs().max() > 1e-12)
 
