@@ -9,7 +9,9 @@ from rich.table import Table
 from experiments import all_experiments
 from normlab.errors import run_main
 from normlab.runs.store import Store
+from normlab.sweeps.expand import Expander
 from normlab.sweeps.status import status_of
+from normlab.verdicts.looks import expand_and_judge
 
 
 def main() -> None:
@@ -19,7 +21,8 @@ def main() -> None:
     table = Table("experiment", "done", "diverged", "missing", "failed", "running", "left", "time left, one process")
     for experiment in all_experiments():
         if scale in experiment.design.scales:
-            table.add_row(experiment.name, *status_of(experiment.design, scale, store).cells())
+            expansion, _ = expand_and_judge(Expander(experiment.design, scale, store), experiment.claims)
+            table.add_row(experiment.name, *status_of(expansion, store).cells())
     console = Console(highlight=False)
     Console(highlight=False, width=max(console.width, 110)).print(table)
 

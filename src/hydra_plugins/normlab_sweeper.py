@@ -106,10 +106,12 @@ def _register(config: Any, store: Any) -> None:
 
 def _expander(config: Any, overrides: Sequence[Override], store: Any) -> Any:
     """A function that expands what the command line asks for against the store as it is."""
+    from experiments import NAMES, load_experiment
     from normlab.runs.key import run_key
     from normlab.sweeps.compose import Composer
     from normlab.sweeps.design import Design
     from normlab.sweeps.expand import Expander, Expansion, Planned
+    from normlab.verdicts.looks import expand_and_judge
 
     runs_own = [o for o in overrides if (o.key_or_group or "").split("/")[0].split(".")[0] not in NOT_A_RUNS]
     choices = {_name(o): list(o.sweep_iterator()) if o.is_sweep_override() else [o.value()] for o in runs_own}
@@ -119,7 +121,14 @@ def _expander(config: Any, overrides: Sequence[Override], store: Any) -> Any:
         design = Design.parse(config["experiment"], f"experiment {config['experiment'].get('name')}")
         fixed = {key: found[0] for key, found in values.items() if key != "scale"}
         expander = Expander(design, config["scale"]["name"], store, composer, fixed)
-        return lambda: expander.expand(config["sweep"]["grids"])
+        grids = config["sweep"]["grids"]
+        claims = () if fixed or design.name not in NAMES else load_experiment(design.name).claims
+
+        def expand_experiment() -> Expansion:
+            expansion, _ = expand_and_judge(expander, claims)
+            return expansion if grids is None else expander.expand(grids)
+
+        return expand_experiment
 
     def expand() -> Expansion:
         expansion = Expansion()

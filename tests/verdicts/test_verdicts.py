@@ -11,8 +11,16 @@ from scipy import stats
 from normlab.runs.measures import Value, measure_over_rates
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Kind, Pick, Text
 from normlab.verdicts.effects import CellReader
-from normlab.verdicts.statistics import benjamini_hochberg, decide, holm, p_greater, p_less
-from normlab.verdicts.verdict import ClaimResult, combine, evaluate_claim, judge, verdict_rows, verdict_table
+from normlab.verdicts.statistics import benjamini_hochberg, bootstrap_interval, decide, holm, p_greater, p_less
+from normlab.verdicts.verdict import (
+    ClaimResult,
+    check_exactly,
+    combine,
+    evaluate_claim,
+    judge,
+    verdict_rows,
+    verdict_table,
+)
 
 T = Text("x", "x")
 SEEDS = list(range(8))
@@ -114,7 +122,8 @@ def test_p_values_are_the_paired_t_tests_of_scipy() -> None:
     test = decide(a - b, "superiority", 0.1)
     low, high = stats.ttest_rel(a, b).confidence_interval(0.95)
     assert (test.low, test.high) == pytest.approx((low, high))
-    assert test.low < test.bootstrap_low < test.estimate < test.bootstrap_high < test.high
+    boot_low, boot_high = bootstrap_interval(a - b)
+    assert test.low < boot_low < test.estimate < boot_high < test.high
 
 
 def test_pairing_removes_what_seeds_share() -> None:
@@ -272,7 +281,7 @@ def test_corrections_are_the_textbooks() -> None:
 def test_exact_claims_are_verified_or_falsified() -> None:
     for holds, verdict in ((True, "verified"), (False, "falsified")):
         tested = Claim("e", ("A",), T, T, "exact", check=lambda holds=holds: Finding(holds, {"x": 1.0}))
-        assert result(Table().add("a", [1.0]), tested).verdict == verdict
+        assert check_exactly(tested).verdict == verdict
 
 
 @pytest.mark.parametrize("kind", ["superiority", "noninferiority", "equivalence"])

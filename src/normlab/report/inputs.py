@@ -1,6 +1,6 @@
 """What the report reads: an experiment's cells joined with their runs."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -8,13 +8,15 @@ from typing import Any, Protocol
 import pandas as pd
 from matplotlib.figure import Figure
 
-from normlab.runs.measures import Value, measure, measure_over_rates
+from normlab.runs.measures import measure
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander, Expansion
+from normlab.verdicts.cells import cell_table
 from normlab.verdicts.claim import Claim
-from normlab.verdicts.effects import CellReader
+from normlab.verdicts.looks import expand_and_judge
+from normlab.verdicts.verdict import ClaimResult, check_exactly
 
 
 class Question(Protocol):
@@ -32,60 +34,42 @@ class Question(Protocol):
     def draw(self, results: "Results") -> Figure | None: ...
 
 
-class StoreNumbers:
-    """Reads contrasts' numbers off a store."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-
-    def value(self, run_key: str, name: str) -> Value | None:
-        return measure(self.store, run_key, name)
-
-    def status(self, run_key: str) -> str | None:
-        facts = self.store.facts(run_key)
-        return None if facts is None else str(facts["status"])
-
-
 @dataclass
 class Results:
-    """The results of one experiment at one scale."""
+    """The results of one experiment at one scale: its runs, and its claims with their verdicts."""
 
     design: Design
     scale: str
     store: Store
     expansion: Expansion
+    judged: list[ClaimResult]
 
     @classmethod
-    def load(cls, design: Design, scale: str, store: Store, composer: Composer) -> "Results":
-        return cls(design, scale, store, Expander(design, scale, store, composer).expand())
+    def load(cls, design: Design, claims: Sequence[Claim], scale: str, store: Store, composer: Composer) -> "Results":
+        expansion, tested = expand_and_judge(Expander(design, scale, store, composer), claims)
+        found = {result.claim.id: result for result in tested}
+        return cls(design, scale, store, expansion, [found.get(c.id) or check_exactly(c) for c in claims])
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """A row a planned run: grid, role, run_key, status and the grid's axes."""
-        numbers = StoreNumbers(self.store)
-        rows = [
-            {
-                "grid": plan.grid,
-                "role": plan.role,
-                "run_key": plan.run_key,
-                "status": numbers.status(plan.run_key),
-                **plan.axes,
-            }
-            for plan in self.expansion.planned
-        ]
-        return pd.DataFrame(rows)
-
-    @property
-    def reader(self) -> CellReader:
-        return CellReader(self.cells, StoreNumbers(self.store), measure_over_rates)
+        """A row a planned run: grid, cell, role, run_key, status and the grid's axes."""
+        return cell_table(self.expansion, self.store)
 
     @property
     def seeds(self) -> list[int]:
+        """The reporting seeds that every cell has."""
         return list(self.design.at(self.scale).seeds.report)
 
     @property
-    def constants(self) -> dict[str, Mapping[str, float]]:
-        return {name: setting.constants for name, setting in self.design.at(self.scale).settings.items()}
+    def seeds_a_cell(self) -> str:
+        """How many reporting seeds a cell has: "5", or "5 to 10" where some were looked at twice."""
+        done = (
+            self.cells[(self.cells["role"] == "report") & self.cells["status"].notna()]
+            if len(self.cells)
+            else self.cells
+        )
+        most = done.groupby(["grid", "cell"])["seed"].nunique().max() if len(done) else 0
+        return f"{len(self.seeds)} to {most}" if most > len(self.seeds) else str(len(self.seeds))
 
     @property
     def settings(self) -> list[str]:
@@ -113,4 +97,4 @@ class Results:
         keys = {plan.run_key for plan in self.expansion.planned if plan.role == "report"}
         done = sum(self.store.facts(key) is not None for key in keys)
         device = "GPU" if self.scale == "gpu" else "CPU"
-        return f"n = {len(self.seeds)} seeds a cell · {done} reported runs · scale {self.scale} · {device}"
+        return f"n = {self.seeds_a_cell} seeds a cell · {done} reported runs · scale {self.scale} · {device}"

@@ -17,11 +17,11 @@ def table(sections: list[Section], scale: str, store: Store) -> str:
     facts = [store.facts(key) or {} for key in sorted(keys)]
     machines = {(e["cpu"], e["torch"]) for f in facts if (e := json.loads(f.get("environment") or "null"))}
     dates = sorted({str(f["date"]) for f in facts if f.get("date")})
-    seeds = {len(s.results.seeds) for s in shown}
+    seeds = {s.results.seeds_a_cell for s in shown}
     when = f", {dates[0]} to {dates[-1]}" if len(dates) > 1 else f", {dates[0]}" if dates else ""
     device = " and ".join(f"{cpu}, torch {torch}" for cpu, torch in sorted(machines))
     lines = [
-        f"Scale `{scale}`: {len(keys)} runs, {' and '.join(map(str, sorted(seeds)))} reporting seeds a cell; {device}{when}.",
+        f"Scale `{scale}`: {len(keys)} runs, {' or '.join(sorted(seeds))} reporting seeds a cell; {device}{when}.",
         "",
         "| claim | verdict | hardest setting to support: effect [95 % interval] | figure |",
         "|---|---|---|---|",

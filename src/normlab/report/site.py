@@ -23,9 +23,9 @@ from normlab.report.svg import save_figure
 from normlab.runs.record import write_atomically
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.verdicts.claim import Claim
 from normlab.verdicts.registry import Lock, claim_hash, grids_of, registered
-from normlab.verdicts.verdict import ClaimResult, add_q_values, evaluate_claim, judge, verdict_rows, verdict_table
+from normlab.verdicts.statistics import bootstrap_interval
+from normlab.verdicts.verdict import ClaimResult, add_q_values, verdict_rows, verdict_table
 
 COLUMN_WIDTHS = ("11%", "35%", "14%", "11%", "17%", "8%", "4%")  # of the verdict table
 
@@ -41,12 +41,15 @@ class Section:
     figures: dict[str, str] = field(default_factory=dict)
     runs: int = 0
 
-    def notes(self, claim: Claim) -> list[str]:
-        """What the expansion noted on the claim's grids: rates not tuned, or tuned at the end of their grid."""
-        grids = grids_of(claim)
-        return [
-            f"{grid}: {note}" for grid, notes in self.results.expansion.notes.items() if grid in grids for note in notes
-        ]
+    def notes(self, result: ClaimResult) -> list[str]:
+        """Rates not tuned, or tuned at the end of their grid, on the claim's grids; second looks that are outstanding."""
+        grids = grids_of(result.claim)
+        expanded = self.results.expansion.notes
+        notes = [f"{grid}: {note}" for grid, notes in expanded.items() if grid in grids for note in notes]
+        waiting = sum(setting.second_look_outstanding for setting in result.settings)
+        return (
+            [*notes, f"{waiting} inconclusive settings wait for the seeds of their second look"] if waiting else notes
+        )
 
 
 def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) -> list[Section]:
@@ -58,17 +61,13 @@ def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) ->
     for question in questions:
         if scale not in question.design.scales:
             continue
-        results = Results.load(question.design, scale, store, composer)
-        claims = [
-            evaluate_claim(claim, scale, results.reader, results.constants, results.seeds) for claim in question.claims
-        ]
-        judge(claims)
-        for result in claims:
+        results = Results.load(question.design, question.claims, scale, store, composer)
+        for result in results.judged:
             now = claim_hash(result.claim, question.design, scale)
             result.locked = lock.get(result.claim.id, {}).get(scale) == now
             result.changed_after_first_run = noted.get(result.claim.id, now) != now
         runs = len({p.run_key for p in results.expansion.planned if p.run_key in store})
-        sections.append(Section(question, results, claims, runs=runs))
+        sections.append(Section(question, results, results.judged, runs=runs))
     add_q_values([result for section in sections for result in section.claims])
     return sections
 
@@ -122,8 +121,7 @@ def _parts(result: ClaimResult) -> pd.DataFrame:
                 "estimate": part.test.estimate,
                 "low": part.test.low,
                 "high": part.test.high,
-                "bootstrap_low": part.test.bootstrap_low,
-                "bootstrap_high": part.test.bootstrap_high,
+                **dict(zip(("bootstrap_low", "bootstrap_high"), bootstrap_interval(part.effects.array), strict=True)),
                 "unit": part.unit,
                 "sesoi": part.delta,
                 "p_support": part.test.p_support,

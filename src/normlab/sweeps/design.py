@@ -13,15 +13,20 @@ Overrides = dict[str, Any]
 
 
 class Seeds(Strict):
-    """Seeds by role: settings are chosen on the first, reported on the second."""
+    """Seeds by role: settings are chosen on the first, reported on the second.
+
+    Where ``second_look`` names seeds, claims that are inconclusive on ``report`` get these in addition; every p-value is
+    then doubled, so that looking twice costs what it is worth (Bonferroni).
+    """
 
     tune: tuple[int, ...]
     report: tuple[int, ...]
+    second_look: tuple[int, ...] = ()
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        if set(self.tune) & set(self.report):
-            raise ValueError("tuning and reporting seeds overlap")
+        if len({*self.tune, *self.report, *self.second_look}) < len(self.tune + self.report + self.second_look):
+            raise ValueError("tuning, reporting and second-look seeds overlap")
         return self
 
 

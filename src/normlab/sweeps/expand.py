@@ -1,6 +1,7 @@
 """From a design to its runs. What was chosen on tuning seeds is read off the store, so expansion goes on as runs finish."""
 
 import itertools
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,18 +15,20 @@ from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.design import Choose, Design, Grid, Ladder, Level, Overrides
 
+Place = tuple[str, str]  # A cell's grid and its name there.
 EXTENSIONS = 3  # How often an axis may grow on either side.
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of an experiment: what it is, and where it stands in its grid."""
+    """One run of an experiment: what it is, and where it stands in its grid. ``cell`` names its cell, seeds apart."""
 
     run_key: str
     config: RunConfig
     experiment: str | None
     role: str
     grid: str | None = None
+    cell: str = ""
     axes: Mapping[str, Any] = field(default_factory=dict)
     evaluate: tuple[str, ...] = ()
     timed: bool = False
@@ -56,9 +59,13 @@ class Cell:
     axes: dict[str, Any]
     overrides: Overrides
 
+    @property
+    def name(self) -> str:
+        return json.dumps(self.axes, default=str)
+
 
 class Expander:
-    """Expands one design at one scale against a store."""
+    """Expands one design at one scale against a store. The cells in ``second_look`` have that role's seeds too."""
 
     def __init__(
         self, design: Design, scale: str, store: Store, composer: Composer | None = None, extra: Overrides | None = None
@@ -69,6 +76,7 @@ class Expander:
         self.store = store
         self.compose = composer or Composer()
         self.extra = extra or {}
+        self.second_look: frozenset[Place] = frozenset()
         self._keys: dict[str, tuple[str, RunConfig]] = {}
 
     def expand(self, grids: list[str] | None = None) -> Expansion:
@@ -86,14 +94,19 @@ class Expander:
             if grid.choose:
                 self._choose(name, grid, grid.choose, cells, expansion)
             elif grid.ladder:
-                for cell, seed in itertools.product(cells, self.scale.seeds.report):
-                    self._climb(name, grid, grid.ladder, cell, seed, expansion)
+                for cell in cells:
+                    for seed in self._report_seeds(name, cell):
+                        self._climb(name, grid, grid.ladder, cell, seed, expansion)
             else:
                 for cell in cells:
                     for seed in self.scale.seeds.tune if grid.tune else ():
                         self._plan(name, grid, cell, seed, "tune", expansion)
-                    for seed in self.scale.seeds.report:
+                    for seed in self._report_seeds(name, cell):
                         self._plan(name, grid, cell, seed, "report", expansion)
+
+    def _report_seeds(self, name: str, cell: Cell) -> tuple[int, ...]:
+        seeds = self.scale.seeds
+        return seeds.report + (seeds.second_look if (name, cell.name) in self.second_look else ())
 
     def _cells(self, grid: Grid, setting: str, expansion: Expansion) -> Iterator[Cell]:
         base = {**self.scale.settings[setting].overrides, **grid.fixed}
@@ -139,6 +152,7 @@ class Expander:
                 self.design.name,
                 role,
                 name,
+                cell.name,
                 {**cell.axes, **axes, "seed": seed},
                 tuple(grid.evaluate) if reported else (),
                 grid.timed and reported,
@@ -186,7 +200,7 @@ class Expander:
         for index, cell in enumerate(cells):
             for level, rule in choose.levels.items():
                 values = self._level(rule, choose, cells, index, chosen) if rule.of else chosen[index, level]
-                for seed in seeds.report:
+                for seed in self._report_seeds(name, cell):
                     self._plan(name, grid, cell, seed, "report", expansion, values, level=level, **values)
 
     def _pick(self, rule: Level, candidates: list[Overrides], groups: list[list[str]], cell: Cell) -> Overrides:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from normlab.runs.store import Store
-from normlab.sweeps.design import Design
-from normlab.sweeps.expand import Expander
+from normlab.sweeps.expand import Expansion
 from normlab.sweeps.plan import estimated_cost, outstanding
 from normlab.sweeps.progress import duration
 from normlab.sweeps.work import failures
@@ -32,9 +31,8 @@ class Status:
         return [*map(str, (self.done, self.diverged, self.missing, self.failed, self.running)), left, time]
 
 
-def status_of(design: Design, scale: str, store: Store) -> Status:
+def status_of(expansion: Expansion, store: Store) -> Status:
     """Count an experiment's runs; the time left follows from what its finished runs took against their estimated cost."""
-    expansion = Expander(design, scale, store).expand()
     planned = {plan.run_key: plan for plan in expansion.planned}
     items = outstanding(expansion.planned, store)
     left = {item.run_key for item in items}

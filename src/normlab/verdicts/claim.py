@@ -66,6 +66,11 @@ class Contrast:
     unit: Unit | None = None
     delta: float | str | None = None
 
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """All arms it reads."""
+        return tuple(arm for arm in (self.plus, self.minus, *(self.less or ())) if arm is not None)
+
 
 @dataclass(frozen=True)
 class Case:

@@ -1,6 +1,6 @@
 """The paired effects of a contrast, read off the table of an experiment's cells."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,6 +62,11 @@ class CellReader:
             mask &= rows[axis].map(lambda found, wanted=wanted: found == wanted)
         return rows[mask]
 
+    def places(self, arm: Arm, at: Mapping[str, Any]) -> set[tuple[str, str]]:
+        """The cells, by grid and name, that an arm reads in a setting."""
+        rows = self.rows(arm, at)
+        return {(arm.grid, cell) for cell in rows.get("cell", [])}
+
     def settings(self, contrast: Contrast, by: tuple[str, ...]) -> list[dict[str, Any]]:
         """The values that the axes ``by`` take, in the design's order."""
         rows = self.by_grid.get(contrast.plus.grid)
@@ -73,17 +78,17 @@ class CellReader:
         ]
 
     def effects(
-        self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float], seeds: list[int]
+        self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float], seeds: Sequence[int]
     ) -> Effects:
         """θ for every seed of ``seeds`` in one setting."""
         result = Effects({})
-        arms = [contrast.plus, contrast.minus, *(contrast.less or ())]
-        sides = [self._side(arm, contrast, at, constants, seeds, result) for arm in arms if arm is not None]
+        sides = [self._side(arm, contrast, at, constants, seeds, result) for arm in contrast.arms]
         if contrast.minus is None:
             sides.insert(1, {seed: Value(contrast.reference) for seed in seeds})
         if result.missing:
             return result
-        keys = {key for arm in arms if arm for key in self.rows(arm, at)["run_key"]}
+        rows = pd.concat([self.rows(arm, at) for arm in contrast.arms])
+        keys = set(rows[rows["seed"].isin(seeds)]["run_key"])
         result.diverged = sum(self.numbers.status(key) == "diverged" for key in keys)
         for seed in seeds:
             values = [side.get(seed) for side in sides]
@@ -105,7 +110,7 @@ class CellReader:
         contrast: Contrast,
         at: Mapping[str, Any],
         constants: Mapping[str, float],
-        seeds: list[int],
+        seeds: Sequence[int],
         result: Effects,
     ) -> dict[int, Value | None]:
         rows = self.rows(arm, at)

@@ -14,20 +14,15 @@ from normlab.verdicts.claim import Claim
 
 def grids_of(claim: Claim) -> list[str]:
     """The names of the grids whose runs the claim needs."""
-    arms = [
-        arm
-        for case in claim.cases
-        for part in case.parts
-        for arm in (part.plus, part.minus, *(part.less or ()))
-        if arm is not None
-    ]
+    arms = [arm for case in claim.cases for part in case.parts for arm in part.arms]
     return list(dict.fromkeys(arm.grid for arm in arms))
 
 
 def claim_hash(claim: Claim, design: Design, scale: str) -> str:
     """A hash of what decides the claim at a scale: its contrasts, δ and kind, its grids, settings and seeds.
 
-    Wording and the line "checked" may change without changing it.
+    Wording and the line "checked" may change without changing it, and so may the seeds of a second look, which any
+    claim that the first one leaves open may get at the price of doubled p-values.
     """
     content: dict[str, Any] = {
         "id": claim.id,
@@ -40,7 +35,7 @@ def claim_hash(claim: Claim, design: Design, scale: str) -> str:
             name: design.grids[name].at_scale(scale).model_dump(mode="json", exclude={"at"}, exclude_defaults=True)
             for name in grids_of(claim)
         },
-        "scale": design.at(scale).model_dump(mode="json", exclude_defaults=True),
+        "scale": design.at(scale).model_dump(mode="json", exclude_defaults=True, exclude={"seeds": {"second_look"}}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()[:16]
 

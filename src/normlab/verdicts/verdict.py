@@ -1,7 +1,7 @@
 """From claims and tables to verdicts, by the protocol."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,11 +27,16 @@ class PartResult:
 
 @dataclass
 class SettingResult:
-    """One claim in one setting: all parts must hold."""
+    """One claim in one setting: all parts must hold.
+
+    ``looks``: how often the setting may be looked at before its verdict; its p-values are multiplied by that number.
+    """
 
     case: Case
     at: dict[str, Any]
     parts: list[PartResult]
+    looks: int = 1
+    second_look_outstanding: bool = False
     verdict: str = "not run"
     p_adjusted: float = 1.0
     p_refute_adjusted: float = 1.0
@@ -43,12 +48,13 @@ class SettingResult:
     @property
     def p_support(self) -> float:
         """Every part must be supported: the largest p."""
-        return max(part.test.p_support for part in self.parts) if self.run else 1.0
+        return min(1.0, self.looks * max(part.test.p_support for part in self.parts)) if self.run else 1.0
 
     @property
     def p_refute(self) -> float:
         """One refuted part refutes: the smallest p, corrected for the number of parts."""
-        return min(1.0, len(self.parts) * min(part.test.p_refute for part in self.parts)) if self.run else 1.0
+        factor = self.looks * len(self.parts)
+        return min(1.0, factor * min(part.test.p_refute for part in self.parts)) if self.run else 1.0
 
     @property
     def deciding(self) -> PartResult:
@@ -96,27 +102,48 @@ class ClaimResult:
         return max((s.p_refute for s in self.settings), default=1.0)
 
 
+def check_exactly(claim: Claim) -> ClaimResult:
+    """The verdict on an exact claim, by its computation."""
+    assert claim.check is not None
+    finding = claim.check()
+    return ClaimResult(claim, [], finding, "verified" if finding.holds else "falsified")
+
+
 def evaluate_claim(
-    claim: Claim, scale: str, reader: CellReader, constants: Mapping[str, Mapping[str, float]], seeds: list[int]
+    claim: Claim,
+    scale: str,
+    reader: CellReader,
+    constants: Mapping[str, Mapping[str, float]],
+    seeds: Sequence[int],
+    looks: int = 1,
 ) -> ClaimResult:
     """The effects and tests of one claim at a scale; verdicts follow in :func:`judge`, which knows the other claims."""
-    if claim.kind == "exact":
-        finding = claim.check() if claim.check else None
-        holds = finding is not None and finding.holds
-        return ClaimResult(claim, [], finding, "verified" if holds else "falsified")
-    settings = []
-    for case in claim.at(scale):
-        for at in reader.settings(case.parts[0], case.by):
-            known = constants.get(str(at.get("setting")), {})
-            parts = []
-            for part in case.parts:
-                delta = part.delta if part.delta is not None else claim.delta
-                number = known[delta] if isinstance(delta, str) else delta
-                effects = reader.effects(part, at, known, seeds)
-                test = decide(effects.array, claim.kind, number, effects.step)
-                parts.append(PartResult(part, number, part.unit or claim.unit, effects, test))
-            settings.append(SettingResult(case, at, parts))
+    settings = [
+        SettingResult(case, at, evaluate_parts(claim, case, at, reader, constants, seeds), looks)
+        for case in claim.at(scale)
+        for at in reader.settings(case.parts[0], case.by)
+    ]
     return ClaimResult(claim, settings)
+
+
+def evaluate_parts(
+    claim: Claim,
+    case: Case,
+    at: Mapping[str, Any],
+    reader: CellReader,
+    constants: Mapping[str, Mapping[str, float]],
+    seeds: Sequence[int],
+) -> list[PartResult]:
+    """The contrasts of one case in one setting, over ``seeds``."""
+    known = constants.get(str(at.get("setting")), {})
+    parts = []
+    for part in case.parts:
+        delta = part.delta if part.delta is not None else claim.delta
+        number = known[delta] if isinstance(delta, str) else delta
+        effects = reader.effects(part, at, known, seeds)
+        test = decide(effects.array, claim.kind, number, effects.step)
+        parts.append(PartResult(part, number, part.unit or claim.unit, effects, test))
+    return parts
 
 
 def judge(results: list[ClaimResult]) -> None:

@@ -1,0 +1,75 @@
+"""Two looks: what the first seeds leave open is looked at again with more of them, and all p-values pay for it."""
+
+from collections.abc import Mapping, Sequence
+
+from normlab.runs.measures import measure_over_rates
+from normlab.runs.store import Store
+from normlab.sweeps.expand import Expander, Expansion, Place
+from normlab.verdicts.cells import StoreNumbers, cell_table
+from normlab.verdicts.claim import Claim
+from normlab.verdicts.effects import CellReader
+from normlab.verdicts.verdict import ClaimResult, SettingResult, evaluate_claim, evaluate_parts, judge
+
+
+def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expansion, list[ClaimResult]]:
+    """All runs of an experiment and the verdicts on those of its claims that runs decide.
+
+    Once every run on the reporting seeds is there, each setting that comes out inconclusive gets the seeds of the second
+    look; which ones do follows from the runs alone. With two looks planned, every p-value of the experiment counts
+    double at either of them (Bonferroni), so a claim's error rate is at most the nominal one whenever it is settled.
+    """
+    design, scale, store = expander.design, expander.scale_name, expander.store
+    seeds = design.at(scale).seeds
+    tested = [claim for claim in claims if claim.kind != "exact"]
+    constants = {name: setting.constants for name, setting in design.at(scale).settings.items()}
+    while True:
+        expansion = expander.expand()
+        reader = CellReader(cell_table(expansion, store), StoreNumbers(store), measure_over_rates)
+        looks = 2 if seeds.second_look else 1
+        results = [evaluate_claim(claim, scale, reader, constants, seeds.report, looks) for claim in tested]
+        judge(results)
+        if looks == 1 or not _first_look_done(expansion, store, seeds.second_look):
+            return expansion, results
+        wanted = _look_again(results, reader, constants, seeds.report + seeds.second_look)
+        if wanted <= expander.second_look:
+            return expansion, results
+        expander.second_look |= wanted
+
+
+def _first_look_done(expansion: Expansion, store: Store, later: tuple[int, ...]) -> bool:
+    first = [plan for plan in expansion.planned if plan.axes.get("seed") not in later]
+    return bool(first) and not expansion.waiting and all(plan.run_key in store for plan in first)
+
+
+def _look_again(
+    results: list[ClaimResult],
+    reader: CellReader,
+    constants: Mapping[str, Mapping[str, float]],
+    seeds: Sequence[int],
+) -> frozenset[Place]:
+    """Judge inconclusive settings on all seeds where those are there; the cells that second looks read.
+
+    One setting's new p-values may move another's adjusted ones, so this goes on until no verdict asks for another look.
+    """
+    wanted: set[Place] = set()
+    looked: list[SettingResult] = []
+    while True:
+        again = [
+            (result, setting)
+            for result in results
+            for setting in result.settings
+            if setting.verdict == "inconclusive" and not any(setting is s for s in looked)
+        ]
+        if not again:
+            return frozenset(wanted)
+        for result, setting in again:
+            looked.append(setting)
+            for part in setting.case.parts:
+                for arm in part.arms:
+                    wanted |= reader.places(arm, setting.at)
+            parts = evaluate_parts(result.claim, setting.case, setting.at, reader, constants, seeds)
+            if any(part.effects.missing for part in parts):
+                setting.second_look_outstanding = True
+            else:
+                setting.parts = parts
+        judge(results)
