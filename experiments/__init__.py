@@ -8,6 +8,7 @@ from types import ModuleType
 from matplotlib.figure import Figure
 
 from normlab.errors import NormlabError
+from normlab.report.choice import Situation
 from normlab.report.inputs import Results
 from normlab.sweeps.design import Design, load_design
 from normlab.verdicts.claim import Claim
@@ -29,6 +30,11 @@ class Experiment:
         """The experiment's figure."""
         figure: Figure | None = self.module.figure(results)
         return figure
+
+    def situations(self, results: Results) -> list[Situation]:
+        """The situations that the experiment compares methods in, if it does."""
+        found: list[Situation] = self.module.situations(results) if hasattr(self.module, "situations") else []
+        return found
 
 
 def load_experiment(name: str) -> Experiment:

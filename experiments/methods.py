@@ -1,12 +1,17 @@
 """Which method for what? Nine claims on the methods that the articles name, and the table of what each does."""
 
+from dataclasses import replace
+from statistics import mean
+
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.config import NormConfig
 from normlab.norms import METHODS
 from normlab.norms.properties import properties
+from normlab.report.choice import Candidate, Situation
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, draw_row, method_title
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Text
@@ -271,6 +276,35 @@ CLAIMS = (
         ),
     ),
 )
+
+
+def situations(results: Results) -> list[Situation]:
+    """For the report's choice of a method: the plain CNN at each batch size, and the residual net."""
+    found = []
+    for setting in results.settings:
+        for size in SIZES:
+            rows = results.select("sizes", setting=setting, level="best", size=str(size))
+            found.append(Situation(setting, "CNN", size, candidates(results, rows, "norm")))
+        residual = candidates(results, results.select("residual", setting=setting, level="best"), "norm")
+        without = candidates(results, results.select("normfree", setting=setting, level="best"), "arm")
+        named = {"fixup": "Fixup, no norm", "scaled": "scaled WS, no norm"}
+        free = [replace(c, method=named[c.method]) for c in without if c.method in named]
+        found.append(Situation(setting, "ResNet-8", 32, [*residual, *free]))
+    return [situation for situation in found if len(situation.candidates) > 2]
+
+
+def candidates(results: Results, rows: pd.DataFrame, axis: str) -> list[Candidate]:
+    """A candidate for each value of ``axis`` that all reporting seeds have been run with."""
+    found = []
+    for method, cells in rows.groupby(axis, sort=False) if len(rows) else ():
+        accuracy = results.by_seed(cells, "test_accuracy")
+        if set(results.seeds) <= set(accuracy):
+            seconds = results.values(cells, "step_seconds.common_layout")
+            memory = results.values(cells, "training_memory.saved_bytes")
+            found.append(
+                Candidate(str(method), accuracy, mean(seconds) if seconds else None, mean(memory) if memory else None)
+            )
+    return found
 
 
 def figure(results: Results) -> Figure | None:

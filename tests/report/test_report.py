@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from normlab.errors import NormlabError
 from normlab.norms import METHODS
 from normlab.report import sentences
+from normlab.report.choice import Situation
 from normlab.report.inputs import Results
 from normlab.report.methods import method_table
 from normlab.report.readme import table, update
@@ -73,6 +74,9 @@ class Toy:
         ax.plot(results.values(results.select("g", norm="batch"), "test_accuracy"), label=HOSTILE)
         ax.legend()
         return figure
+
+    def situations(self, results: Results) -> list[Situation]:
+        return []
 
 
 @pytest.fixture

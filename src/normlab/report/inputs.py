@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import pandas as pd
 from matplotlib.figure import Figure
 
+from normlab.report.choice import Situation
 from normlab.runs.measures import measure
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
@@ -32,6 +33,10 @@ class Question(Protocol):
     def claims(self) -> tuple[Claim, ...]: ...
 
     def draw(self, results: "Results") -> Figure | None: ...
+
+    def situations(self, results: "Results") -> list[Situation]:
+        """The situations for which the experiment's runs say which method to choose; mostly none."""
+        ...
 
 
 @dataclass
@@ -92,9 +97,21 @@ class Results:
         found = [measure(self.store, key, name) for key in rows["run_key"]] if len(rows) else []
         return [value.number for value in found if value is not None]
 
+    def by_seed(self, rows: pd.DataFrame, name: str) -> dict[int, float]:
+        """A measure of the runs in ``rows`` by seed, without those that lack it."""
+        if not len(rows):
+            return {}
+        found = {
+            int(seed): measure(self.store, key, name) for seed, key in zip(rows["seed"], rows["run_key"], strict=True)
+        }
+        return {seed: value.number for seed, value in found.items() if value is not None}
+
+    @property
+    def device(self) -> str:
+        return "GPU" if self.scale == "gpu" else "CPU"
+
     def caption(self) -> str:
         """n, scale and device, for figures."""
         keys = {plan.run_key for plan in self.expansion.planned if plan.role == "report"}
         done = sum(self.store.facts(key) is not None for key in keys)
-        device = "GPU" if self.scale == "gpu" else "CPU"
-        return f"n = {self.seeds_a_cell} seeds a cell · {done} reported runs · scale {self.scale} · {device}"
+        return f"n = {self.seeds_a_cell} seeds a cell · {done} reported runs · scale {self.scale} · {self.device}"

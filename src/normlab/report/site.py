@@ -15,10 +15,11 @@ from markupsafe import Markup, escape
 
 from normlab.config import ROUTES
 from normlab.report import sentences
+from normlab.report.choice import Choice, Situation, choice_figure, choice_table, choose
 from normlab.report.forest import forest
 from normlab.report.inputs import Question, Results
 from normlab.report.methods import method_table
-from normlab.report.style import VERDICT_COLOURS, use_style
+from normlab.report.style import DATA_TITLES, VERDICT_COLOURS, method_title, use_style
 from normlab.report.svg import save_figure
 from normlab.runs.record import write_atomically
 from normlab.runs.store import Store
@@ -96,13 +97,40 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
             )
         if not section.results.cells.empty:
             _table(_cell_table(section.results), store.root, section.question.name)
+    choice = _choice(
+        [s for section in sections for s in section.question.situations(section.results)], store.root, sections
+    )
     methods = method_table()
     _table(methods, store.root, "method-table")
     verdicts = verdict_table(rows)
     _table(verdicts, store.root, "verdicts", folder=".")
     page = store.root / "report" / "index.html"
-    write_atomically(page, _render(sections, verdicts, methods, scale, store).encode())
+    write_atomically(page, _render(sections, verdicts, methods, choice, scale, store).encode())
     return sections, page
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Which normalization: the choices, and their map as SVG."""
+
+    choices: list[Choice]
+    figure: str
+
+
+def _choice(situations: list[Situation], root: Path, sections: list[Section]) -> Chapter | None:
+    """Write the table and the map of the choice of a method; None without situations."""
+    if not situations:
+        return None
+    choices = [choose(situation) for situation in situations]
+    _table(choice_table(choices), root, "which-normalization")
+    seeds = {len(c.accuracy) for situation in situations for c in situation.candidates}
+    several = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{seeds.pop()}"
+    caption = (
+        f"test accuracy, % (mean ± standard deviation over n = {several} seeds, each method at its best rate) · ★ best, outlined: not "
+        f"distinguishable from it · scale {sections[0].results.scale} · "
+        f"{sections[0].results.device}"
+    )
+    return Chapter(choices, save_figure(choice_figure(choices), root / "figures", "which-normalization", caption))
 
 
 def _table(table: pd.DataFrame, root: Path, name: str, folder: str = "tables") -> None:
@@ -214,7 +242,14 @@ def both(en: str, ja: str) -> Markup:
     return Markup('<span class="en">{}</span><span class="ja" lang="ja">{}</span>').format(en, ja)
 
 
-def _render(sections: list[Section], verdicts: pd.DataFrame, methods: pd.DataFrame, scale: str, store: Store) -> str:
+def _render(
+    sections: list[Section],
+    verdicts: pd.DataFrame,
+    methods: pd.DataFrame,
+    choice: Chapter | None,
+    scale: str,
+    store: Store,
+) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("normlab.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -229,6 +264,9 @@ def _render(sections: list[Section], verdicts: pd.DataFrame, methods: pd.DataFra
         colours=VERDICT_COLOURS,
         machine=machine,
         methods=methods,
+        choice=choice,
+        method_title=method_title,
+        data_titles=DATA_TITLES,
         bench=(store.root.parent / "bench" / "index.html").exists(),
         runs=len(store),
         counts=counts.to_dict(),

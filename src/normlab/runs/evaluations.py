@@ -9,7 +9,7 @@ from normlab.runs.execute import execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.training.device import set_up
-from normlab.training.noise import EVALUATIONS
+from normlab.training.evaluations import EVALUATIONS
 
 
 def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]:

@@ -101,6 +101,3 @@ def gradient_noise(net: nn.Module, config: RunConfig, splits: Splits) -> dict[st
         measures[f"log_ratio_{size}"] = math.log(variances[0] / variances[1])
     net.eval()
     return measures
-
-
-EVALUATIONS = {"statistics_noise": statistics_noise, "gradient_noise": gradient_noise}

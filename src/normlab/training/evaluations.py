@@ -1,0 +1,16 @@
+"""The evaluations there are: each takes a trained net, its configuration and its data, and gives named numbers."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from normlab.config import RunConfig
+from normlab.data.batches import Splits
+from normlab.training.memory import training_memory
+from normlab.training.noise import gradient_noise, statistics_noise
+
+EVALUATIONS: dict[str, Callable[[nn.Module, RunConfig, Splits], dict[str, float]]] = {
+    "statistics_noise": statistics_noise,
+    "gradient_noise": gradient_noise,
+    "training_memory": training_memory,
+}
