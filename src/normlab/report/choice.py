@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -174,7 +175,7 @@ def _draw_map(ax: Axes, choices: list[Choice], methods: list[str]) -> None:
                     Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, fill=False, edgecolor="#111111", linewidth=1.8)
                 )
             dark = gap / WORST_SHOWN < 0.13
-            text = {"ha": "center", "va": "center", "color": "white" if dark else "#1f2328"}
+            text: dict[str, Any] = {"ha": "center", "va": "center", "color": "white" if dark else "#1f2328"}
             star = "★" if candidate is choice.best else ""
             weight = "bold" if among else "normal"
             ax.text(column, row - 0.13, f"{100 * candidate.mean:.1f}{star}", fontsize=9.5, fontweight=weight, **text)
