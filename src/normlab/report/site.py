@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import itables
 import itables.javascript
@@ -42,6 +41,10 @@ class Section:
     figures: dict[str, str] = field(default_factory=dict)
     runs: int = 0
 
+    def figure_name(self, result: ClaimResult) -> str:
+        """The file name of a claim's figure; empty while it has no runs."""
+        return f"{self.question.name}--{result.claim.id}" if result.run else ""
+
     def notes(self, result: ClaimResult) -> list[str]:
         """Rates not tuned, or tuned at the end of their grid, on the claim's grids; second looks that are outstanding."""
         grids = grids_of(result.claim)
@@ -73,28 +76,34 @@ def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) ->
     return sections
 
 
+def verdicts_of(sections: list[Section]) -> pd.DataFrame:
+    """verdicts.csv."""
+    rows = []
+    for section in sections:
+        for result in section.claims:
+            name = section.figure_name(result)
+            rows += verdict_rows(result, section.question.name, f"figures/{name}.svg" if name else "")
+    return verdict_table(rows)
+
+
 def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tuple[list[Section], Path]:
     """Write everything; the sections and the page's path."""
     use_style()
     sections = evaluate(questions, scale, store, lock)
-    rows: list[dict[str, Any]] = []
     for section in sections:
-        decided = any(setting.run for result in section.claims for setting in result.settings)
+        decided = any(result.run for result in section.claims)
         figure = section.question.draw(section.results) if decided else None
         if figure is not None:
             section.figure = save_figure(
                 figure, store.root / "figures", section.question.name, section.results.caption()
             )
         for result in section.claims:
-            name = f"{section.question.name}--{result.claim.id}"
-            if any(setting.run for setting in result.settings):
+            name = section.figure_name(result)
+            if name:
                 section.figures[result.claim.id] = save_figure(
                     forest(result, section.results.caption()), store.root / "figures", name
                 )
                 _table(_parts(result), store.root, name)
-            rows += verdict_rows(
-                result, section.question.name, f"figures/{name}.svg" if result.claim.id in section.figures else ""
-            )
         if not section.results.cells.empty:
             _table(_cell_table(section.results), store.root, section.question.name)
     choice = _choice(
@@ -102,7 +111,7 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
     )
     methods = method_table()
     _table(methods, store.root, "method-table")
-    verdicts = verdict_table(rows)
+    verdicts = verdicts_of(sections)
     _table(verdicts, store.root, "verdicts", folder=".")
     page = store.root / "report" / "index.html"
     write_atomically(page, _render(sections, verdicts, methods, choice, scale, store).encode())

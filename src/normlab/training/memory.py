@@ -1,5 +1,7 @@
 """What training keeps in memory between the forward and the backward pass."""
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +17,7 @@ def training_memory(net: nn.Module, config: RunConfig, splits: Splits) -> dict[s
     batch itself excluded; a property of the computation, the same on every machine whose kernels save the same tensors.
     ``parameters`` and ``state``: how many numbers are learned, and how many are kept beside them (running statistics).
     """
+    net = copy.deepcopy(net).train()  # so that running statistics stay as they are
     images, labels = next(iter(Batches(splits.train, config.data, config.seed)))
     own = {tensor.untyped_storage().data_ptr() for tensor in (*net.parameters(), images, labels)}
     held: dict[int, int] = {}
@@ -25,12 +28,10 @@ def training_memory(net: nn.Module, config: RunConfig, splits: Splits) -> dict[s
             held[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    net.train()
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         loss = F.cross_entropy(net(images), labels)  # alive until the sum is taken, so that no address is used twice
     saved = sum(held.values())
     del loss
-    net.eval()
     return {
         "saved_bytes": float(saved),
         "parameters": float(sum(p.numel() for p in net.parameters())),

@@ -93,6 +93,11 @@ class ClaimResult:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def run(self) -> bool:
+        """Whether any of its settings has all its runs."""
+        return any(setting.run for setting in self.settings)
+
+    @property
     def p_support(self) -> float:
         """Every setting must be supported for the claim to be: the largest p."""
         return max((s.p_support for s in self.settings), default=1.0)

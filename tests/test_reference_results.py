@@ -1,0 +1,62 @@
+"""The committed results: their verdicts follow from their runs, and their runs can be made again."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments import LOCK, all_experiments
+from normlab.config import RunConfig
+from normlab.data.batches import load_splits
+from normlab.errors import NormlabError
+from normlab.report.site import evaluate, verdicts_of
+from normlab.runs.execute import environment, execute
+from normlab.runs.key import run_key
+from normlab.runs.store import Store
+from normlab.verdicts.registry import read_lock
+
+COMMITTED = Path(__file__).resolve().parents[1] / "results" / "cpu"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A copy of the committed tables alone, as in a fresh clone."""
+    root = tmp_path_factory.mktemp("results") / "cpu"
+    root.mkdir()
+    for name in ("runs.parquet", "history.parquet", "evaluations.parquet", "registered.json"):
+        shutil.copy(COMMITTED / name, root / name)
+    return Store(root).refresh()
+
+
+def test_the_committed_verdicts_follow_from_the_committed_runs(store: Store) -> None:
+    sections = evaluate(list(all_experiments()), "cpu", store, read_lock(LOCK))
+    derived = verdicts_of(sections)
+    committed = pd.read_csv(COMMITTED / "verdicts.csv", keep_default_na=True)
+    derived["figure"] = derived["figure"].replace("", None)
+    pd.testing.assert_frame_equal(derived, committed, check_dtype=False, rtol=1e-4, atol=1e-9)
+    assert not [r.claim.id for s in sections for r in s.claims if not r.locked or r.changed_after_first_run]
+
+
+@pytest.mark.parametrize(
+    ("data", "net", "norm"), [("mnist", "cnn", "batch"), ("cifar10", "cnn", "layer"), ("cifar10", "resnet", "batch")]
+)
+def test_a_committed_run_can_be_made_again(store: Store, tmp_path: Path, data: str, net: str, norm: str) -> None:
+    runs = store.runs()
+    kind = (runs["data"] == data) & (runs["net"] == net) & (runs["norm"] == norm)
+    reported = runs[kind & (runs["status"] == "ok") & (runs["role"] == "report")]
+    row = reported.sort_values(["seconds", "run_key"]).iloc[0]
+    config = RunConfig.parse(json.loads(row["config"]) | {"measure": json.loads(row["measured"])})
+    assert run_key(config) == row["run_key"]
+    try:
+        load_splits(config.data, config.seed)
+    except NormlabError as error:
+        pytest.skip(f"{error} (make data)")
+    again = execute(config, Store(tmp_path / "cpu"))
+    history, earlier = pd.DataFrame(again.table), store.history(row["run_key"])
+    assert history["train_loss"].iloc[0] == pytest.approx(earlier["train_loss"].iloc[0], rel=1e-3)
+    assert again.facts["test_accuracy"] == pytest.approx(row["test_accuracy"], abs=0.04)
+    then = json.loads(row["environment"])
+    if {k: environment()[k] for k in ("cpu", "torch")} == {k: then[k] for k in ("cpu", "torch")}:
+        assert again.facts["weights_sha256"] == row["weights_sha256"]
