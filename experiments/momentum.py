@@ -316,13 +316,14 @@ def figure(results: Results) -> Figure | None:
         len(results.settings), 2, figsize=(10, 3.4 * len(results.settings)), squeeze=False, layout="constrained"
     )
     lines = {
-        ("decays", "length", "short"): ("short training", "-"),
-        ("decays", "length", "long"): ("long training", "--"),
-        ("shifted", "change", "recent"): ("inputs changed in the last 10 %", ":"),
+        ("epsilons", "norm.eps", 1e-5): ("short training, rate annealed to 0", (0, (6, 2, 1, 2))),
+        ("decays", "length", "short"): ("short training, constant rate", "-"),
+        ("decays", "length", "long"): ("long training, constant rate", "--"),
+        ("shifted", "change", "recent"): ("inputs changed in the last 10 %, constant rate", ":"),
     }
     for (left, right), setting in zip(axes, results.settings, strict=True):
         for (grid, axis, value), (label, line) in lines.items():
-            rows = results.select(grid, setting=setting, **{axis: value})
+            rows = results.select(grid, setting=setting, **{axis.replace(".", "__"): value})
             groups = [[100 * v for v in results.values(rows, f"test_accuracy_decay_{decay:g}")] for decay in DECAYS]
             if all(groups):
                 draw_line(left, range(len(DECAYS)), groups, label=label, colour=COLOURS["batch"], linestyle=line)
@@ -331,7 +332,10 @@ def figure(results: Results) -> Figure | None:
             title=f"{DATA_TITLES[setting]}: decay of the running averages",
             xlabel="decay (PyTorch's momentum is 1 − decay)",
         )
-        left.legend(fontsize=8)
+        if left.has_data():
+            left.legend(
+                fontsize=7.5, handlelength=3.5, frameon=True, framealpha=0.85, edgecolor="none", loc="lower left"
+            )
         rows = results.select("epsilons", setting=setting, level="best")
         if len(rows):
             values = sorted(rows["norm.eps"].unique())

@@ -9,7 +9,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
 from scipy import stats
 
 from normlab.norms import METHODS
@@ -127,10 +127,15 @@ def accuracy_axis(ax: Axes, label: str = "test accuracy, %") -> None:
 
 
 def plain_log_axis(ax: Axes, base: float = 10) -> None:
-    """A logarithmic x-axis labelled in plain numbers: 0.03, 0.1, 0.3 or, at base 2, 4, 8, 16."""
+    """A logarithmic x-axis labelled in plain numbers: 0.03, 0.1, 0.3 or, at base 2, 4, 8, 16; powers over many decades."""
     ax.set_xscale("log", base=base)
-    ax.xaxis.set_major_locator(LogLocator(base=base, subs=(1.0, 3.0) if base == 10 else (1.0,), numticks=12))
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    low, high = ax.get_xlim()
+    if base == 10 and high / low > 1e5:
+        ax.xaxis.set_major_locator(LogLocator(base=10, numticks=20))
+        ax.xaxis.set_major_formatter(LogFormatterMathtext())
+    else:
+        ax.xaxis.set_major_locator(LogLocator(base=base, subs=(1.0, 3.0) if base == 10 else (1.0,), numticks=12))
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
