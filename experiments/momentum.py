@@ -332,10 +332,6 @@ def figure(results: Results) -> Figure | None:
             title=f"{DATA_TITLES[setting]}: decay of the running averages",
             xlabel="decay (PyTorch's momentum is 1 − decay)",
         )
-        if left.has_data():
-            left.legend(
-                fontsize=7.5, handlelength=3.5, frameon=True, framealpha=0.85, edgecolor="none", loc="lower left"
-            )
         rows = results.select("epsilons", setting=setting, level="best")
         if len(rows):
             values = sorted(rows["norm.eps"].unique())
@@ -347,4 +343,6 @@ def figure(results: Results) -> Figure | None:
         plain_log_axis(right)
         for ax in (left, right):
             accuracy_axis(ax)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    plot.legend(handles, labels, loc="outside upper left", ncols=2, fontsize=8, handlelength=3.5)
     return plot
