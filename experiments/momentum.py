@@ -1,5 +1,7 @@
 """How should running statistics follow the batches? Ten claims on the decay of running averages and on ε."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
@@ -315,7 +317,7 @@ def figure(results: Results) -> Figure | None:
     plot, axes = plt.subplots(
         len(results.settings), 2, figsize=(10, 3.4 * len(results.settings)), squeeze=False, layout="constrained"
     )
-    lines = {
+    lines: dict[tuple[str, str, Any], tuple[str, Any]] = {
         ("epsilons", "norm.eps", 1e-5): ("short training, rate annealed to 0", (0, (6, 2, 1, 2))),
         ("decays", "length", "short"): ("short training, constant rate", "-"),
         ("decays", "length", "long"): ("long training, constant rate", "--"),

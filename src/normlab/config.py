@@ -6,11 +6,12 @@ field with a default voids no earlier run, and changing a default would silently
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
@@ -61,7 +62,10 @@ class DataConfig(Strict):
 
 
 class NormConfig(BaseModel):
-    """A method by name, with the options that this method takes (None: not one of its options)."""
+    """A method by name, with the options that this method takes (None: not one of its options).
+
+    ``weight_init`` and ``bias_init`` are where γ and β start, 1 and 0 if not set.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -72,10 +76,12 @@ class NormConfig(BaseModel):
     num_groups: PositiveInt | None = None
     statistics_batch: PositiveInt | None = None
     target: str | None = None
+    weight_init: float | None = None
+    bias_init: float | None = None
 
     def options(self) -> dict[str, Any]:
-        """Everything that is set, but the name."""
-        return self.model_dump(exclude={"name"}, exclude_none=True)
+        """What the method's builder takes: everything that is set, but the name and the start of γ and β."""
+        return self.model_dump(exclude={"name", "weight_init", "bias_init"}, exclude_none=True)
 
 
 class InitConfig(Strict):
@@ -88,8 +94,9 @@ class InitConfig(Strict):
 class NetConfig(Strict):
     """A net, and where its norms stand.
 
-    ``widths`` are channels a stage (CNN, ResNet) or features a layer (MLP); ``depth`` is convolutions a stage (CNN) or
-    the ResNet's 6n+2.
+    ``widths`` are channels a stage (CNN, ResNet) or features a layer (MLP); ``depth`` is convolutions a stage (CNN),
+    layers of each width (MLP) or the ResNet's 6n+2. ``zero_init_residual`` starts the last γ of every residual branch at
+    0, so that each block starts as its skip. ``dropout`` is the probability with which an activation before the head is set to 0.
     """
 
     name: str
@@ -100,6 +107,8 @@ class NetConfig(Strict):
     placement: Literal["before", "after", "pre"] = "before"
     norm_in: Literal["both", "conv", "fc"] = "both"
     init: InitConfig = InitConfig()
+    zero_init_residual: bool = False
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class OptimizerConfig(Strict):

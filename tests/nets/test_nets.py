@@ -136,3 +136,36 @@ def test_what_does_not_fit_is_refused_in_words() -> None:
         make_net(NetConfig(name="vgg", widths=(8,)), NormConfig(name="none"), SHAPE, 10, 0)
     with pytest.raises(NormlabError, match="unknown norm"):
         net("bacth")
+
+
+def test_gamma_and_beta_start_where_they_are_told() -> None:
+    options = NormConfig(name="batch", weight_init=0.1, bias_init=-1.0)
+    built = make_net(NetConfig(name="cnn", widths=(8,), hidden=8), options, SHAPE, 10, seed=0)
+    norms = [m for m in built.modules() if isinstance(m, nn.BatchNorm2d | nn.BatchNorm1d)]
+    assert norms
+    assert all((m.weight == 0.1).all() and (m.bias == -1).all() for m in norms)
+    with pytest.raises(NormlabError, match=r"norm\.weight_init: norm=batch as configured has no weight"):
+        make_net(
+            NetConfig(name="cnn", widths=(8,)), NormConfig(name="batch", affine=False, weight_init=1.0), SHAPE, 10, 0
+        )
+
+
+def test_zero_init_residual_lets_every_block_start_as_its_skip() -> None:
+    built = net(name="resnet", zero_init_residual=True, widths=(8, 8, 8))
+    x = torch.randn(4, 8, 8, 8).relu()
+    blocks = [m for m in built.children() if type(m).__name__ == "ResidualBlock"]
+    assert len(blocks) == 3
+    assert torch.equal(blocks[0](x), x)
+
+
+@pytest.mark.parametrize(
+    "options", [{"name": "cnn"}, {"name": "resnet", "placement": "pre"}, {"name": "resnet", "norm": "none"}]
+)
+def test_zero_init_residual_is_refused_where_no_branch_ends_in_a_gamma(options: dict[str, str]) -> None:
+    with pytest.raises(NormlabError, match="zero_init_residual"):
+        net(**options, zero_init_residual=True)  # type: ignore[arg-type]
+
+
+def test_a_deep_mlp_has_depth_layers_of_each_width() -> None:
+    built = net(name="mlp", widths=(32, 16), depth=3)
+    assert [m.out_features for m in built.modules() if isinstance(m, nn.Linear)] == [32] * 3 + [16] * 3 + [10]

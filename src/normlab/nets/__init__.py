@@ -8,6 +8,7 @@ from normlab.config import NetConfig, NormConfig
 from normlab.errors import NormlabError
 from normlab.nets import cnn, mlp, normfree, resnet
 from normlab.nets.block import Parts
+from normlab.nets.dropout import seed_dropout
 from normlab.nets.init import initialize
 from normlab.norms import wrap_layer
 from normlab.seeds import generator
@@ -32,7 +33,12 @@ def make_net(net: NetConfig, norm: NormConfig, shape: tuple[int, int, int], clas
         raise NormlabError(f"unknown net {net.name!r}; there are {', '.join(NETS)}")
     parts = Parts(net, norm)
     built = NETS[net.name][0](parts, shape, classes)
+    if net.zero_init_residual and not parts.branches_closed:
+        raise NormlabError(
+            f"net.zero_init_residual: no residual branch of net={net.name} ends in a norm with a learnable γ here"
+        )
     initialize(built, net.init, seed)
+    seed_dropout(built, seed)
     for index, layer in enumerate(parts.normed):
         wrap_layer(norm, layer, generator(seed, f"wrap/{index}"))
     return built

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from normlab.config import NetConfig, NormConfig
+from normlab.nets.dropout import SeededDropout
 from normlab.norms import find_method, make_norm
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU}
@@ -20,6 +21,7 @@ class Parts:
         self.net = net
         self.norm_config = norm
         self.normed: list[nn.Module] = []
+        self.branches_closed = 0
 
     def activation(self, norm: nn.Module) -> nn.Module:
         """The activation beside ``norm``: none where the norm brings its own."""
@@ -42,6 +44,21 @@ class Parts:
     def linear(self, features_in: int, features_out: int, norm: nn.Module) -> nn.Module:
         """A fully connected layer whose output ``norm`` is the first norm to see."""
         return self._joined(nn.Linear(features_in, features_out, bias=self._needs_bias(norm)), norm, "fc")
+
+    def head(self, features: int, classes: int) -> list[nn.Module]:
+        """The linear layer to the classes, behind dropout where the net has it."""
+        return [*self.dropout(), nn.Linear(features, classes)]
+
+    def dropout(self) -> list[nn.Module]:
+        """What stands before the head."""
+        return [SeededDropout(self.net.dropout)] if self.net.dropout else []
+
+    def close_branch(self, norm: nn.Module) -> None:
+        """Let the norm that closes a residual branch start at γ = 0 where ``net.zero_init_residual`` (Goyal et al. 2017)."""
+        weight = getattr(norm, "weight", None)
+        if self.net.zero_init_residual and isinstance(weight, nn.Parameter):
+            nn.init.zeros_(weight)
+            self.branches_closed += 1
 
     def _joined(self, layer: nn.Module, norm: nn.Module, kind: str) -> nn.Module:
         if self.net.norm_in in ("both", kind):

@@ -33,4 +33,4 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
     for features_in, features_out in pairwise(features):
         norm = parts.norm(features_out, "fc")
         layers.append(parts.stage(parts.linear(features_in, features_out, norm), norm))
-    return nn.Sequential(*layers, nn.Linear(features[-1], classes))
+    return nn.Sequential(*layers, *parts.head(features[-1], classes))

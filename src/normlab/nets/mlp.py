@@ -10,7 +10,7 @@ from normlab.norms import find_method
 
 
 def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Fully connected layers of ``net.widths`` features on the flattened image, and a linear head.
+    """Fully connected layers on the flattened image, ``net.depth`` of each of ``net.widths`` features, and a linear head.
 
     Raises:
         NormlabError: for a norm that needs positions, which no layer of this net has.
@@ -20,7 +20,8 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
             f"norm={parts.norm_config.name} has one value a channel in every layer of an MLP; use net=cnn"
         )
     layers: list[nn.Module] = [nn.Flatten()]
-    for features_in, features_out in pairwise([shape[0] * shape[1] * shape[2], *parts.net.widths]):
+    widths = [width for width in parts.net.widths for _ in range(parts.net.depth)]
+    for features_in, features_out in pairwise([shape[0] * shape[1] * shape[2], *widths]):
         norm = parts.norm(features_out, "fc")
         layers.append(parts.stage(parts.linear(features_in, features_out, norm), norm))
-    return nn.Sequential(*layers, nn.Linear(parts.net.widths[-1], classes))
+    return nn.Sequential(*layers, *parts.head(widths[-1], classes))

@@ -105,7 +105,7 @@ def build_fixup(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.M
         layers.append(FixupBlock(channels_in, channels_out, stride, len(blocks)))
     head = nn.Linear(parts.net.widths[-1], classes)
     head.init_gain = 0.0  # type: ignore[assignment]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *parts.dropout(), head)
 
 
 def build_scaled(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -122,7 +122,7 @@ def build_scaled(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.
         layers.append(ScaledBlock(channels_in, channels_out, stride, beta=math.sqrt(variance)))
         variance += ALPHA**2
     layers += [ScaledActivation(math.sqrt(variance)), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Linear(parts.net.widths[-1], classes))
+    return nn.Sequential(*layers, *parts.head(parts.net.widths[-1], classes))
 
 
 def _blocks(parts: Parts) -> list[tuple[int, int, int]]:

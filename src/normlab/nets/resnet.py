@@ -36,6 +36,8 @@ class ResidualBlock(nn.Module):
             "after": [first, acts[0], norms[0], second, acts[1], norms[1]],
             "pre": [norms[0], acts[0], first, norms[1], acts[1], second],
         }
+        if placement != "pre":
+            parts.close_branch(norms[1])
         self.branch = nn.Sequential(*orders[placement])
         self.out = parts.activation(nn.Identity()) if placement == "before" else nn.Identity()
 
@@ -71,4 +73,4 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
     if pre:
         closing = parts.norm(channels, "conv")
         layers += [closing, parts.activation(closing)]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *parts.head(channels, classes))

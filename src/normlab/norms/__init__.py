@@ -69,7 +69,19 @@ def make_norm(config: NormConfig, num_features: int, positions: bool) -> nn.Modu
         norm = method.build(num_features, **options)
     except TypeError as error:
         raise NormlabError(f"norm={config.name} cannot be built with {options}: {error}") from error
+    _start_affine(norm, config)
     return InGhostBatches(norm, ghosts) if ghosts else norm
+
+
+def _start_affine(norm: nn.Module, config: NormConfig) -> None:
+    """Set γ and β to where the configuration lets them start."""
+    for name, start in (("weight", config.weight_init), ("bias", config.bias_init)):
+        if start is None or isinstance(norm, nn.Identity):
+            continue
+        parameter = getattr(norm, name, None)
+        if not isinstance(parameter, nn.Parameter):
+            raise NormlabError(f"norm.{name}_init: norm={config.name} as configured has no {name}")
+        nn.init.constant_(parameter, start)
 
 
 def wrap_layer(config: NormConfig, layer: nn.Module, source: torch.Generator) -> None:

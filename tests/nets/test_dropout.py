@@ -1,0 +1,44 @@
+"""Dropout before the head: its masks, their seeds, and what evaluation sees."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from normlab.config import RunConfig
+from normlab.nets import make_net
+from normlab.nets.dropout import SeededDropout
+from normlab.training.loop import train
+
+
+def test_it_keeps_the_expected_share_and_scales_it() -> None:
+    layer = SeededDropout(0.3).train()
+    y = layer(torch.ones(1000, 100))
+    assert y.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
+    assert (y != 0).float().mean().item() == pytest.approx(0.7, abs=0.01)
+    assert y.mean().item() == pytest.approx(1.0, abs=0.01)
+
+
+def test_evaluation_changes_nothing() -> None:
+    x = torch.randn(5, 3)
+    assert torch.equal(SeededDropout(0.5).eval()(x), x)
+
+
+def test_masks_follow_from_the_seed_and_not_from_the_process(make_config: Callable[..., RunConfig]) -> None:
+    config = make_config(**{"net.dropout": 0.5})
+    first = train(config)
+    torch.manual_seed(123)
+    torch.rand(7)
+    again = train(config)
+    assert first.history == again.history
+    assert train(make_config(**{"net.dropout": 0.0})).history != first.history
+
+
+@pytest.mark.parametrize(
+    ("net", "widths"),
+    [("cnn", [8]), ("mlp", [8]), ("resnet", [4, 4, 8]), ("resnet_fixup", [4, 4, 8]), ("resnet_scaled_ws", [4, 4, 8])],
+)
+def test_every_net_has_it_before_its_head(make_config: Callable[..., RunConfig], net: str, widths: list[int]) -> None:
+    config = make_config(net=net, norm="none", **{"net.dropout": 0.5, "net.widths": widths})
+    built = make_net(config.net, config.norm, (1, 8, 8), 10, seed=0)
+    assert [isinstance(m, SeededDropout) for m in built.children()][-2:] == [True, False]
