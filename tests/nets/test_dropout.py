@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from normlab.config import RunConfig
-from normlab.nets import make_net
+from normlab.config import NetConfig, NormConfig, RunConfig
+from normlab.nets import NETS, make_net
 from normlab.nets.dropout import SeededDropout
 from normlab.training.loop import train
 
@@ -34,11 +34,8 @@ def test_masks_follow_from_the_seed_and_not_from_the_process(make_config: Callab
     assert train(make_config(**{"net.dropout": 0.0})).history != first.history
 
 
-@pytest.mark.parametrize(
-    ("net", "widths"),
-    [("cnn", [8]), ("mlp", [8]), ("resnet", [4, 4, 8]), ("resnet_fixup", [4, 4, 8]), ("resnet_scaled_ws", [4, 4, 8])],
-)
-def test_every_net_has_it_before_its_head(make_config: Callable[..., RunConfig], net: str, widths: list[int]) -> None:
-    config = make_config(net=net, norm="none", **{"net.dropout": 0.5, "net.widths": widths})
-    built = make_net(config.net, config.norm, (1, 8, 8), 10, seed=0)
+@pytest.mark.parametrize("name", list(NETS))
+def test_every_net_has_it_before_its_head(name: str) -> None:
+    config = NetConfig(name=name, widths=(4, 4, 8), depth=8 if "resnet" in name else 1, dropout=0.5)
+    built = make_net(config, NormConfig(name="none"), (1, 8, 8), 10, seed=0)
     assert [isinstance(m, SeededDropout) for m in built.children()][-2:] == [True, False]
