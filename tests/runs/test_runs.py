@@ -12,7 +12,7 @@ import pytest
 from normlab.config import MeasureConfig, RunConfig
 from normlab.runs.execute import execute, is_done, missing_record
 from normlab.runs.key import run_key
-from normlab.runs.measures import measure, measure_over_rates
+from normlab.runs.measures import measure, measure_over_runs
 from normlab.runs.record import BrokenRecord, Record, StoreError, read, write
 from normlab.runs.store import Store
 
@@ -256,14 +256,14 @@ def test_roughness_is_the_change_inside_the_band(tmp_path: Path) -> None:
 
 def test_measures_over_rates() -> None:
     rates, accuracies = [1.0, 0.01, 0.1, 10.0], [0.88, 0.5, 0.9, 0.1]
-    stable = measure_over_rates(rates, accuracies, "largest_stable_rate@0.05")
+    stable = measure_over_runs(rates, accuracies, "largest_stable_rate@0.05")
     assert stable.number == pytest.approx(0.0)
     assert not stable.censored
-    width = measure_over_rates(rates, accuracies, "rate_width@0.05")
+    width = measure_over_runs(rates, accuracies, "rate_width@0.05")
     assert width.number == pytest.approx(1.0)
     assert not width.censored
-    assert measure_over_rates([0.1, 1.0], [0.9, 0.9], "largest_stable_rate@0.05").censored
-    assert measure_over_rates([0.1, 1.0], [0.9, 0.9], "rate_width@0.05").censored
+    assert measure_over_runs([0.1, 1.0], [0.9, 0.9], "largest_stable_rate@0.05").censored
+    assert measure_over_runs([0.1, 1.0], [0.9, 0.9], "rate_width@0.05").censored
 
 
 def test_a_compacted_store_can_be_read_only(store: Store) -> None:

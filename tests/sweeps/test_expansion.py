@@ -205,3 +205,23 @@ def test_unknown_overrides_are_refused(composer: Composer) -> None:
         composer({"optimizer.lr": -0.1})
     with pytest.raises(NormlabError, match=r"statistics_batch=3 does not divide"):
         composer({"norm": "batch", "norm.statistics_batch": 3})
+
+
+def test_a_choice_may_be_between_bundles(store: Store, composer: Composer) -> None:
+    inits = {"plain": {"net.init.gain": 1.0}, "large": {"net.init.gain": 10.0, "net.init.scheme": "xavier"}}
+    choose = {"over": {"init": inits, "optimizer.lr": [0.1, 0.3]}, "levels": {"best": {"best": "validation_accuracy"}}}
+    e = expander(store, composer, g={"choose": choose})
+    accuracy = lambda c: 0.5 + 0.1 * (c.net.init.gain == 10.0) + 0.1 * (c.optimizer.lr == 0.1)  # noqa: E731
+    reported = [plan for plan in until_done(e, accuracy).planned if plan.role == "report"]
+    assert {(p.config.net.init.gain, p.config.net.init.scheme, p.config.optimizer.lr) for p in reported} == {
+        (10.0, "xavier", 0.1)
+    }
+    assert {p.axes["init"] for p in reported} == {"large"}
+
+
+def test_a_grid_may_have_seeds_of_its_own(store: Store, composer: Composer) -> None:
+    e = expander(store, composer, many={"axes": {"norm": ["none"]}, "seeds": list(range(20))}, few={})
+    counts: dict[str | None, int] = {}
+    for plan in e.expand().planned:
+        counts[plan.grid] = counts.get(plan.grid, 0) + 1
+    assert counts == {"many": 20, "few": 3}

@@ -8,10 +8,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from normlab.runs.measures import Value, measure_over_rates
+from normlab.runs.measures import Value, measure_over_runs
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Kind, Pick, Text
 from normlab.verdicts.effects import CellReader
-from normlab.verdicts.statistics import benjamini_hochberg, bootstrap_interval, decide, holm, p_greater, p_less
+from normlab.verdicts.statistics import (
+    benjamini_hochberg,
+    bootstrap_interval,
+    decide,
+    holm,
+    p_greater,
+    p_less,
+    p_sign_flip,
+)
 from normlab.verdicts.verdict import (
     ClaimResult,
     check_exactly,
@@ -70,7 +78,7 @@ class Table:
 
     @property
     def reader(self) -> CellReader:
-        return CellReader(pd.DataFrame(self.rows), self, measure_over_rates)
+        return CellReader(pd.DataFrame(self.rows), self, measure_over_runs)
 
 
 def claim(
@@ -82,7 +90,8 @@ def claim(
 
 def result(table: Table, tested: Claim, others: Sequence[Claim] = (), **constants: float) -> ClaimResult:
     results = [
-        evaluate_claim(c, "quick", table.reader, {"s": constants, "t": constants}, SEEDS) for c in (tested, *others)
+        evaluate_claim(c, "quick", table.reader, {"s": constants, "t": constants}, lambda _: SEEDS)
+        for c in (tested, *others)
     ]
     judge(results)
     return results[0]
@@ -148,7 +157,7 @@ def test_identical_levels_of_a_range_refute_it() -> None:
 def test_a_quantized_measure_with_zero_spread_is_not_taken_for_exact() -> None:
     table = Table().add("a", [Value(1.0, step=1.0)] * 3).add("b", [Value(0.0, step=0.5)] * 3)
     contrast = Contrast(T, "m", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}))
-    p = evaluate_claim(claim(contrast), "quick", table.reader, {}, [0, 1, 2]).p_support
+    p = evaluate_claim(claim(contrast), "quick", table.reader, {}, lambda _: [0, 1, 2]).p_support
     assert p == pytest.approx(stats.t.sf(1 / (1 / math.sqrt(12) / math.sqrt(3)), 2))
 
 
@@ -337,3 +346,26 @@ def test_the_verdict_table_has_a_row_a_setting_and_one_for_all() -> None:
     ]
     assert (table["verdict"] == "supported").all()
     assert table["estimate"].iloc[2] == pytest.approx(0.05, abs=0.01)
+
+
+@pytest.mark.parametrize(("worse", "better", "same"), [(6, 1, 5), (0, 4, 3), (3, 3, 2)])
+def test_sign_flips_of_one_pair_a_seed_are_mcnemars_exact_test(worse: int, better: int, same: int) -> None:
+    effects = np.array([1.0] * worse + [-1.0] * better + [0.0] * same)
+    exact = stats.binomtest(worse, worse + better, 0.5, alternative="greater").pvalue
+    assert p_sign_flip(effects) == pytest.approx(exact)
+
+
+def test_without_any_difference_sign_flips_show_nothing() -> None:
+    assert p_sign_flip(np.zeros(20)) == 1.0
+
+
+def test_a_share_of_failures_is_taken_over_the_members_of_a_range() -> None:
+    table = Table()
+    for init, broken in (("kaiming", (0, 0)), ("huge", (1, 0)), ("tiny", (1, 1))):
+        for arm, failed in zip("ab", broken, strict=True):
+            table.add(arm, [float(failed)] * 8, init=init, measure="failed")
+    share = Contrast(T, "failed_share", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}), over="init", test="sign_flip")
+    found = result(table, claim(share, delta=0.05))
+    assert found.settings[0].parts[0].test.estimate == pytest.approx(2 / 3 - 1 / 3)
+    assert found.settings[0].p_support == pytest.approx(0.5**8)
+    assert found.verdict == "supported"

@@ -8,7 +8,9 @@
 - ``roughness@0.5,1.5``: step-to-step change of the probe loss while it lies in that band
 - ``test_gap_decay_0.99``: |accuracy with batch statistics − accuracy with that running average|
 - ``<evaluation>.<measure>``: of an evaluation of the run
-- over several runs of one seed that differ in the rate: ``largest_stable_rate@0.05``, ``rate_width@0.02``
+- ``failed``: 1 for a diverged run, else 0
+- over several runs of one seed that differ in the rate: ``largest_stable_rate@0.05``, ``rate_width@0.02``; that differ in
+  anything: ``failed_share``
 """
 
 import json
@@ -46,6 +48,8 @@ def measure(store: Store, run_key: str, name: str) -> Value | None:
     if facts is None or facts["status"] == "missing":
         return None
     diverged = facts["status"] == "diverged"
+    if name == "failed":
+        return Value(float(diverged))
     base, _, argument = name.partition("@")
     if base in ("epochs_to", "steps_to", "seconds_to"):
         return _time_to(store, run_key, base, float(argument))
@@ -120,25 +124,33 @@ def stable_rates(rates: Sequence[float], accuracies: Sequence[float], margin: fl
     return [accuracy >= best - margin for accuracy in accuracies]
 
 
-def measure_over_rates(rates: Sequence[float], accuracies: Sequence[float], name: str) -> Value:
-    """A measure of one arm and seed over its runs at several rates, both sequences in the same order.
+def reading_of(name: str) -> str:
+    """What a measure over several runs reads of each of them."""
+    return "failed" if name == "failed_share" else "validation_accuracy"
 
+
+def measure_over_runs(rates: Sequence[float], readings: Sequence[float], name: str) -> Value:
+    """A measure of one arm and seed over several of its runs: their rates and readings in the same order.
+
+    - ``failed_share``: the mean of ``failed``
     - ``largest_stable_rate@m``: natural logarithm of the largest rate within m of the arm's best accuracy
     - ``rate_width@m``: decades from the smallest to the largest of the stable rates around the best one
 
     Censored where the largest (or, for the width, either end) is an end of the grid.
     """
+    if name == "failed_share":
+        return Value(sum(readings) / len(readings), step=1 / len(readings))
     base, _, argument = name.partition("@")
     order = np.argsort(rates)
     ordered = np.asarray(rates)[order]
-    good = np.asarray(stable_rates(rates, accuracies, float(argument)))[order]
+    good = np.asarray(stable_rates(rates, readings, float(argument)))[order]
     if base == "largest_stable_rate":
         top = int(np.flatnonzero(good)[-1])
         edge = min(top, len(ordered) - 2)
         step = math.log(ordered[edge + 1] / ordered[edge])
         return Value(math.log(ordered[top]), top == len(ordered) - 1, step)
     if base == "rate_width":
-        low = high = int(np.argmax(np.asarray(accuracies)[order]))
+        low = high = int(np.argmax(np.asarray(readings)[order]))
         while low > 0 and good[low - 1]:
             low -= 1
         while high < len(good) - 1 and good[high + 1]:

@@ -72,13 +72,21 @@ class Level(Strict):
 class Choose(Strict):
     """Runs every combination of ``over`` on tuning seeds, and on reporting seeds only the chosen ``levels``.
 
-    Where a best value lies at the end of an axis in ``extend``, that axis grows by the factor given there, for all cells
-    of the setting alike.
+    As in a grid's axes, an axis is a list of values or a mapping from names to bundles of overrides. Where a best value
+    lies at the end of an axis in ``extend``, that axis grows by the factor given there, for all cells of the setting alike.
     """
 
-    over: dict[str, list[Any]]
+    over: dict[str, list[Any] | dict[str, Overrides]]
     levels: dict[str, Level]
     extend: dict[str, float] = {}
+
+    def overrides(self, candidate: Overrides) -> Overrides:
+        """What a combination of values along the axes overrides."""
+        found: Overrides = {}
+        for axis, value in candidate.items():
+            choices = self.over[axis]
+            found |= choices[value] if isinstance(choices, dict) else {axis: value}
+        return found
 
 
 class Ladder(Strict):
@@ -110,9 +118,9 @@ class Grid(Strict):
 
     An axis is a list of values for the override of its name, or a mapping from names to bundles of overrides (zipped
     axes). ``tune: true`` runs every cell on the tuning seeds too. ``measure`` and ``evaluate`` are what is measured of
-    reported runs in addition; ``timed`` measures seconds per step side by side for
-    the cells of each setting and seed. ``at`` replaces fields at a scale; a grid whose ``settings`` there are empty is
-    not part of that scale.
+    reported runs in addition; ``timed`` measures seconds per step side by side for the cells of each setting and seed.
+    ``seeds`` are reporting seeds of its own, in place of the scale's and of any second look. ``at`` replaces fields at a
+    scale; a grid whose ``settings`` there are empty is not part of that scale.
     """
 
     axes: dict[str, list[Any] | dict[str, Overrides]] = {}
@@ -124,6 +132,7 @@ class Grid(Strict):
     measure: Overrides = {}
     evaluate: list[str] = []
     timed: bool = False
+    seeds: tuple[int, ...] | None = None
     skip: list[Skip] = []
     at: dict[str, dict[str, Any]] = {}
 
@@ -153,6 +162,12 @@ class Design(Strict):
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise NormlabError(f"{origin}: {problems}") from None
+
+    def report_seeds(self, scale: str, grid: str, second_look: bool = False) -> tuple[int, ...]:
+        """The seeds on which a grid's cells are reported."""
+        own = self.grids[grid].at_scale(scale).seeds
+        seeds = self.at(scale).seeds
+        return own if own is not None else seeds.report + (seeds.second_look if second_look else ())
 
     def at(self, scale: str) -> Scale:
         """The experiment's sizes at ``scale``.

@@ -105,8 +105,7 @@ class Expander:
                         self._plan(name, grid, cell, seed, "report", expansion)
 
     def _report_seeds(self, name: str, cell: Cell) -> tuple[int, ...]:
-        seeds = self.scale.seeds
-        return seeds.report + (seeds.second_look if (name, cell.name) in self.second_look else ())
+        return self.design.report_seeds(self.scale_name, name, (name, cell.name) in self.second_look)
 
     def _cells(self, grid: Grid, setting: str, expansion: Expansion) -> Iterator[Cell]:
         base = {**self.scale.settings[setting].overrides, **grid.fixed}
@@ -175,13 +174,15 @@ class Expander:
                 break
             keys = {
                 (index, place): [
-                    self._plan(name, grid, cell, seed, "tune", expansion, candidate, **candidate) for seed in seeds.tune
+                    self._plan(name, grid, cell, seed, "tune", expansion, choose.overrides(candidate), **candidate)
+                    for seed in seeds.tune
                 ]
                 for index, cell in enumerate(cells)
                 for place, candidate in enumerate(candidates)
             }
             if any(key not in self.store for group in keys.values() for key in group):
-                expansion.waiting += len(cells) * len(choose.levels) * len(seeds.report)
+                reported = self.design.report_seeds(self.scale_name, name)
+                expansion.waiting += len(cells) * len(choose.levels) * len(reported)
                 return
             chosen = {
                 (index, level): self._pick(rule, candidates, [keys[index, p] for p in range(len(candidates))], cell)
@@ -201,7 +202,9 @@ class Expander:
             for level, rule in choose.levels.items():
                 values = self._level(rule, choose, cells, index, chosen) if rule.of else chosen[index, level]
                 for seed in self._report_seeds(name, cell):
-                    self._plan(name, grid, cell, seed, "report", expansion, values, level=level, **values)
+                    self._plan(
+                        name, grid, cell, seed, "report", expansion, choose.overrides(values), level=level, **values
+                    )
 
     def _pick(self, rule: Level, candidates: list[Overrides], groups: list[list[str]], cell: Cell) -> Overrides:
         """The candidate that a rule takes, by means over tuning seeds; ties go to the more accurate, then to the first."""

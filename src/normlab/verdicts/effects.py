@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from normlab.runs.measures import Value, higher_is_better
+from normlab.runs.measures import Value, higher_is_better, reading_of
 from normlab.verdicts.claim import Arm, Contrast, Pick
 
 
@@ -19,7 +19,7 @@ class Numbers(Protocol):
     def status(self, run_key: str) -> str | None: ...
 
 
-OverRates = Callable[[list[float], list[float], str], Value]
+OverRuns = Callable[[list[float], list[float], str], Value]
 
 
 @dataclass
@@ -45,9 +45,9 @@ class Effects:
 class CellReader:
     """Reads contrasts off ``cells``: a row a planned run with grid, role, seed, run_key and the grid's axes."""
 
-    def __init__(self, cells: pd.DataFrame, numbers: Numbers, over_rates: OverRates) -> None:
+    def __init__(self, cells: pd.DataFrame, numbers: Numbers, over_runs: OverRuns) -> None:
         self.numbers = numbers
-        self.over_rates = over_rates
+        self.over_runs = over_runs
         self.by_grid = dict(tuple(cells.groupby("grid"))) if len(cells) else {}
 
     def rows(self, arm: Arm, at: Mapping[str, Any], role: str = "report") -> pd.DataFrame:
@@ -125,8 +125,8 @@ class CellReader:
                 result.missing += 1
                 continue
             if contrast.over:
-                found = [self.numbers.value(key, "validation_accuracy") for key in of_seed["run_key"]]
-                values[seed] = self.over_rates(
+                found = [self.numbers.value(key, reading_of(measure)) for key in of_seed["run_key"]]
+                values[seed] = self.over_runs(
                     list(of_seed[contrast.over]), [v.number if v else 0.0 for v in found], measure
                 )
             else:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from normlab.runs.measures import measure_over_rates
+from normlab.runs.measures import measure_over_runs
 from normlab.runs.store import Store
+from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander, Expansion, Place
 from normlab.verdicts.cells import StoreNumbers, cell_table
 from normlab.verdicts.claim import Claim
 from normlab.verdicts.effects import CellReader
-from normlab.verdicts.verdict import ClaimResult, SettingResult, evaluate_claim, evaluate_parts, judge
+from normlab.verdicts.verdict import ClaimResult, SeedsOf, SettingResult, evaluate_claim, evaluate_parts, judge
 
 
 def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expansion, list[ClaimResult]]:
@@ -24,16 +25,20 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
     constants = {name: setting.constants for name, setting in design.at(scale).settings.items()}
     while True:
         expansion = expander.expand()
-        reader = CellReader(cell_table(expansion, store), StoreNumbers(store), measure_over_rates)
+        reader = CellReader(cell_table(expansion, store), StoreNumbers(store), measure_over_runs)
         looks = 2 if seeds.second_look else 1
-        results = [evaluate_claim(claim, scale, reader, constants, seeds.report, looks) for claim in tested]
+        results = [evaluate_claim(claim, scale, reader, constants, _seeds(design, scale), looks) for claim in tested]
         judge(results)
         if looks == 1 or not _first_look_done(expansion, store, seeds.second_look):
             return expansion, results
-        wanted = _look_again(results, reader, constants, seeds.report + seeds.second_look)
+        wanted = _look_again(results, reader, constants, _seeds(design, scale, second_look=True))
         if wanted <= expander.second_look:
             return expansion, results
         expander.second_look |= wanted
+
+
+def _seeds(design: Design, scale: str, second_look: bool = False) -> SeedsOf:
+    return lambda contrast: design.report_seeds(scale, contrast.plus.grid, second_look)
 
 
 def _first_look_done(expansion: Expansion, store: Store, later: tuple[int, ...]) -> bool:
@@ -45,7 +50,7 @@ def _look_again(
     results: list[ClaimResult],
     reader: CellReader,
     constants: Mapping[str, Mapping[str, float]],
-    seeds: Sequence[int],
+    seeds: SeedsOf,
 ) -> frozenset[Place]:
     """Judge inconclusive settings on all seeds where those are there; the cells that second looks read.
 

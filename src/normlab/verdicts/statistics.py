@@ -3,6 +3,7 @@
 import gc
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import stats
@@ -51,21 +52,47 @@ def p_less(effects: np.ndarray, bound: float, step: float | None = None) -> floa
     return p_greater(-effects, -bound, step)
 
 
-def decide(effects: np.ndarray, kind: Kind, delta: float, step: float | None = None) -> Test:
+def p_sign_flip(effects: np.ndarray) -> float:
+    """One-sided p of the sign-flip permutation test against "the effects are symmetric around zero".
+
+    For effects of −1, 0 and 1 this is McNemar's exact test. All 2ⁿ flips for up to 16 effects, else 99,999 at random.
+    """
+    if not effects.any():
+        return 1.0
+    found = stats.permutation_test(
+        (effects,), _mean, permutation_type="samples", alternative="greater", vectorized=True,
+        n_resamples=2**16 if len(effects) <= 16 else 99_999, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    return float(found.pvalue)
+
+
+def _mean(sample: np.ndarray, axis: int = -1) -> np.ndarray:
+    return np.asarray(sample.mean(axis=axis))
+
+
+def decide(
+    effects: np.ndarray,
+    kind: Kind,
+    delta: float,
+    step: float | None = None,
+    against_zero: Literal["t", "sign_flip"] = "t",
+) -> Test:
     """Test effects θ in the claimed direction by the protocol's rules for ``kind``.
 
     - superiority: supports by rejecting θ ≤ 0 (the estimate must also reach δ), refutes by rejecting θ ≥ δ
     - equivalence: supports by rejecting θ ≤ −δ and θ ≥ δ, refutes by rejecting |θ| ≤ δ (Bonferroni over the two sides)
     - noninferiority: supports by rejecting θ ≤ −δ, refutes by rejecting θ ≥ −δ
 
-    With fewer than three effects nothing is decided (p = 1).
+    ``against_zero`` is the test by which a superiority claim rejects θ ≤ 0; all others are t-tests. With fewer than three
+    effects nothing is decided (p = 1).
     """
     n = len(effects)
     mean = float(effects.mean()) if n else math.nan
     if n < 3:
         return Test(mean, math.nan, math.nan, 1.0, 1.0, n)
     if kind == "superiority":
-        support, refute = p_greater(effects, 0.0, step), p_less(effects, delta, step)
+        support = p_sign_flip(effects) if against_zero == "sign_flip" else p_greater(effects, 0.0, step)
+        refute = p_less(effects, delta, step)
     elif kind == "equivalence":
         support = max(p_greater(effects, -delta, step), p_less(effects, delta, step))
         refute = min(1.0, 2 * min(p_greater(effects, delta, step), p_less(effects, -delta, step)))

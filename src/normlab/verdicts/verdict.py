@@ -1,7 +1,7 @@
 """From claims and tables to verdicts, by the protocol."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from normlab.verdicts.effects import CellReader, Effects
 from normlab.verdicts.statistics import ALPHA, Test, benjamini_hochberg, decide, holm
 
 TOO_SMALL = "real but too small"
+SeedsOf = Callable[[Contrast], Sequence[int]]
 
 
 @dataclass
@@ -119,7 +120,7 @@ def evaluate_claim(
     scale: str,
     reader: CellReader,
     constants: Mapping[str, Mapping[str, float]],
-    seeds: Sequence[int],
+    seeds: SeedsOf,
     looks: int = 1,
 ) -> ClaimResult:
     """The effects and tests of one claim at a scale; verdicts follow in :func:`judge`, which knows the other claims."""
@@ -137,16 +138,16 @@ def evaluate_parts(
     at: Mapping[str, Any],
     reader: CellReader,
     constants: Mapping[str, Mapping[str, float]],
-    seeds: Sequence[int],
+    seeds: SeedsOf,
 ) -> list[PartResult]:
-    """The contrasts of one case in one setting, over ``seeds``."""
+    """The contrasts of one case in one setting, over the seeds that ``seeds`` says of each."""
     known = constants.get(str(at.get("setting")), {})
     parts = []
     for part in case.parts:
         delta = part.delta if part.delta is not None else claim.delta
         number = known[delta] if isinstance(delta, str) else delta
-        effects = reader.effects(part, at, known, seeds)
-        test = decide(effects.array, claim.kind, number, effects.step)
+        effects = reader.effects(part, at, known, seeds(part))
+        test = decide(effects.array, claim.kind, number, effects.step, part.test)
         parts.append(PartResult(part, number, part.unit or claim.unit, effects, test))
     return parts
 
