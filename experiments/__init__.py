@@ -13,7 +13,16 @@ from normlab.report.inputs import Results
 from normlab.sweeps.design import Design, load_design
 from normlab.verdicts.claim import Claim
 
-NAMES = ("definition", "convergence", "learning_rate", "batch_size", "placement", "momentum", "methods")
+NAMES = (
+    "definition",
+    "convergence",
+    "learning_rate",
+    "initialization",
+    "batch_size",
+    "placement",
+    "momentum",
+    "methods",
+)
 LOCK = Path(__file__).parent / "claims.lock"
 
 

@@ -8,7 +8,7 @@
 - ``roughness@0.5,1.5``: step-to-step change of the probe loss while it lies in that band
 - ``test_gap_decay_0.99``: |accuracy with batch statistics − accuracy with that running average|
 - ``<evaluation>.<measure>``: of an evaluation of the run
-- ``failed``: 1 for a diverged run, else 0
+- ``failed``: 1 for a run that diverged or whose training loss ends within 1 % of predicting at random, else 0
 - over several runs of one seed that differ in the rate: ``largest_stable_rate@0.05``, ``rate_width@0.02``; that differ in
   anything: ``failed_share``
 """
@@ -49,7 +49,7 @@ def measure(store: Store, run_key: str, name: str) -> Value | None:
         return None
     diverged = facts["status"] == "diverged"
     if name == "failed":
-        return Value(float(diverged))
+        return Value(float(diverged or facts["train_loss"] > 0.99 * math.log(1 / facts["chance"])))
     base, _, argument = name.partition("@")
     if base in ("epochs_to", "steps_to", "seconds_to"):
         return _time_to(store, run_key, base, float(argument))
