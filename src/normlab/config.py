@@ -43,7 +43,11 @@ class ShiftConfig(Strict):
 
 
 class DataConfig(Strict):
-    """Which images, how many, in which batches. Sizes of None mean the whole split."""
+    """Which images, how many, in which batches. Sizes of None mean the whole split.
+
+    Noise spoils training images alone, for good: ``label_noise`` is the share of labels that become another class drawn
+    at random, ``pixel_noise`` the standard deviation of what is added to each (standardized) pixel.
+    """
 
     name: str
     train_size: PositiveInt | None = None
@@ -53,6 +57,8 @@ class DataConfig(Strict):
     augment: Literal["none", "crop", "flip_crop"] = "none"
     repeats: PositiveInt = 1
     shift: ShiftConfig | None = None
+    label_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
+    pixel_noise: NonNegativeFloat = 0.0
 
     @model_validator(mode="after")
     def _copies_fill_the_batch(self) -> Self:
@@ -131,12 +137,23 @@ class ScheduleConfig(Strict):
     warmup: PositiveFloat | None = None
 
 
+class StopConfig(Strict):
+    """Training stops where a measure is reached: the mean training loss of the last ``every`` steps is at most ``at``, or
+    the validation accuracy at least ``at``, looked at after every ``every`` steps. For comparisons at matched states.
+    """
+
+    measure: Literal["train_loss", "validation_accuracy"]
+    at: PositiveFloat
+    every: PositiveInt = 10
+
+
 class TrainingConfig(Strict):
     """How long, and what is done to gradients. One optimizer step sees ``accumulate`` batches."""
 
     epochs: PositiveFloat
     accumulate: PositiveInt = 1
     clip_norm: PositiveFloat | None = None
+    stop: StopConfig | None = None
 
 
 class NumericsConfig(Strict):
@@ -158,13 +175,15 @@ class MeasureConfig(Strict):
     """What is measured on the way and at the end. It changes no weight, so it is never part of a run's key.
 
     ``final`` says on what a finished net is measured: ``all`` splits with all kinds of statistics, or the
-    ``validation`` split alone, as runs need that only serve to choose by. ``phases`` adds running averages whose decay
+    ``validation`` split alone, as runs need that only serve to choose by. ``train_set`` adds loss and accuracy on training
+    images, measured as on validation ones, to the history. ``phases`` adds running averages whose decay
     changes on the way: pairs of a fraction of all steps and the decay from there on, the first from 0.
     """
 
     log_every: PositiveInt = 10
     validate_every: PositiveFloat = 1.0
     probe_loss: bool = False
+    train_set: bool = False
     final: Literal["all", "validation"] = "all"
     phases: tuple[tuple[NonNegativeFloat, NonNegativeFloat], ...] | None = None
 
@@ -183,6 +202,7 @@ class MeasureConfig(Strict):
             and ratio >= 1 - 1e-9
             and abs(ratio - round(ratio)) < 1e-9
             and (self.probe_loss or not wanted.probe_loss)
+            and (self.train_set or not wanted.train_set)
             and self.final in ("all", wanted.final)
             and wanted.phases in (None, self.phases)
         )
@@ -193,6 +213,7 @@ class MeasureConfig(Strict):
             log_every=min(self.log_every, other.log_every),
             validate_every=min(self.validate_every, other.validate_every),
             probe_loss=self.probe_loss or other.probe_loss,
+            train_set=self.train_set or other.train_set,
             final="all" if "all" in (self.final, other.final) else "validation",
             phases=self.phases or other.phases,
         )

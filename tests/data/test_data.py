@@ -96,6 +96,25 @@ def test_copies_of_an_image_fall_into_one_statistics_group() -> None:
         assert sorted(labels[group::2].bincount()[labels[group::2].unique()].tolist()) == [4, 4]
 
 
+def test_label_noise_changes_its_share_of_training_labels_and_nothing_else() -> None:
+    clean, noisy = (load_splits(digits(train_size=1000, label_noise=share), 3) for share in (0.0, 0.3))
+    assert (clean.train.labels != noisy.train.labels).sum() == 300
+    assert torch.equal(clean.train.images, noisy.train.images)
+    assert torch.equal(clean.test.labels, noisy.test.labels)
+    assert torch.equal(clean.validation.labels, noisy.validation.labels)
+    again, other = (load_splits(digits(train_size=1000, label_noise=0.3), seed) for seed in (3, 4))
+    assert torch.equal(again.train.labels, noisy.train.labels)
+    assert not torch.equal(other.train.labels, noisy.train.labels)
+
+
+def test_pixel_noise_has_its_deviation_and_spares_test_images() -> None:
+    clean, noisy = (load_splits(digits(train_size=1000, pixel_noise=sigma), 3) for sigma in (0.0, 0.5))
+    added = noisy.train.images - clean.train.images
+    assert added.std().item() == pytest.approx(0.5, rel=0.02)
+    assert added.mean().abs().item() < 0.01
+    assert torch.equal(clean.test.images, noisy.test.images)
+
+
 def test_sizes_that_cannot_be_filled_are_refused() -> None:
     with pytest.raises(NormlabError, match=r"data\.train_size=5000 asks for more"):
         load_splits(digits(train_size=5000), 0)

@@ -240,6 +240,43 @@ def test_measures_read_off_a_history(tmp_path: Path) -> None:
     assert measure(store, "broken", "epochs_to@0.5") == (4.0, True, 1.0)
 
 
+def test_the_gap_at_a_loss_is_read_between_two_looks(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    looks = [(2.0, 0.3, 0.3), (1.0, 0.7, 0.6), (0.5, 0.9, 0.7), (0.6, 0.8, 0.8)]
+    history = [
+        {"step": 10 * (i + 1), "epoch": i + 1.0, "train_loss": 1.0, "train_set_loss": loss, "train_set_accuracy": train,
+         "validation_accuracy": validation}
+        for i, (loss, train, validation) in enumerate(looks)
+    ]  # fmt: skip
+    put(store, "ok", history)
+    for loss, gap in ((1.0, 0.1), (0.75, 0.15), (0.5, 0.2)):
+        found = measure(store, "ok", f"accuracy_gap@{loss}")
+        assert found is not None
+        assert found.number == pytest.approx(gap)
+    assert measure(store, "ok", "accuracy_gap@0.1") is None
+    put(store, "broken", history, status="diverged")
+    assert measure(store, "broken", "accuracy_gap@1.0") is None
+
+
+def test_a_state_that_was_never_reached_has_no_measures(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for name, reached in (("there", 1.0), ("never", 0.0)):
+        put(store, name, [], test_accuracy=0.7, reached=reached, train_loss=1.0)
+    assert measure(store, "there", "test_accuracy") == (0.7, False, 0.0)
+    assert measure(store, "never", "test_accuracy") is None
+
+
+def test_failed_is_diverged_or_within_a_hundredth_of_chance(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    put(store, "good", [], train_loss=2.0)
+    put(store, "stuck", [], train_loss=2.30)  # ln 10 = 2.3026
+    put(store, "broken", [], status="diverged")
+    assert [measure(store, k, "failed") for k in ("good", "stuck", "broken")] == [
+        (0.0, False, 0.0),
+        *[(1.0, False, 0.0)] * 2,
+    ]
+
+
 def test_roughness_is_the_change_inside_the_band(tmp_path: Path) -> None:
     store = Store(tmp_path)
     losses = [3.0] * 10 + [1.0, 1.2] * 15 + [0.1] * 10

@@ -36,12 +36,19 @@ def test_one_key_gives_one_history_bit_for_bit(make_config: Make, norm: str) -> 
 
 def test_measuring_more_changes_no_weight(make_config: Make) -> None:
     plain = train(make_config(norm="batch"))
-    watched = train(
-        make_config({"measure.probe_loss": True, "measure.log_every": 1, "measure.validate_every": 0.2}, norm="batch")
-    )
+    more = {
+        "measure.probe_loss": True,
+        "measure.log_every": 1,
+        "measure.validate_every": 0.2,
+        "measure.train_set": True,
+    }
+    watched = train(make_config(more, norm="batch"))
     assert weights_sha256(plain.weights) == weights_sha256(watched.weights)
     assert all(row["probe_loss"] is not None for row in watched.history)
     assert sum(row["validation_accuracy"] is not None for row in watched.history) == 10
+    assert sum(row["train_set_accuracy"] is not None for row in watched.history) == 10
+    assert watched.history[-1]["train_set_accuracy"] == watched.measures["train_accuracy"]
+    assert "train_set_accuracy" not in plain.history[-1]
     assert plain.measures["test_accuracy"] == watched.measures["test_accuracy"]
 
 
@@ -250,3 +257,27 @@ def test_without_batch_norm_live_and_frozen_gradients_are_the_same(make_config: 
 def test_timing_gives_positive_seconds_for_each(make_config: Make) -> None:
     found = step_seconds([make_config(norm="none"), make_config(norm="batch")])
     assert all(0 < row["best_layout"] <= row["common_layout"] for row in found)
+
+
+def test_training_stops_where_the_loss_is_low_enough(make_config: Make) -> None:
+    full = train(make_config({"training.epochs": 12, "measure.log_every": 5}, norm="batch"))
+    level = full.history[5]["train_loss"]
+    first = next(row["step"] for row in full.history if row["train_loss"] <= level)
+    stop = {"training.stop": {"measure": "train_loss", "at": level + 1e-9, "every": 5}}
+    stopped = train(make_config({"training.epochs": 12, "measure.log_every": 5, **stop}, norm="batch"))
+    assert stopped.measures["steps"] == first < full.measures["steps"]
+    assert stopped.measures["reached"] == 1
+    assert [r["train_loss"] for r in stopped.history] == [r["train_loss"] for r in full.history if r["step"] <= first]
+
+
+def test_training_stops_at_a_validation_accuracy_or_says_that_it_never_came(make_config: Make) -> None:
+    def until(accuracy: float) -> dict[str, float]:
+        stop = {"training.stop": {"measure": "validation_accuracy", "at": accuracy, "every": 3}}
+        return train(make_config({"training.epochs": 8, **stop}, norm="batch")).measures
+
+    reached, never = until(0.3), until(1.0)
+    assert reached["reached"] == 1
+    assert reached["steps"] % 3 == 0
+    assert reached["validation_accuracy"] >= 0.3
+    assert never["reached"] == 0
+    assert never["steps"] == 40

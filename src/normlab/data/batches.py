@@ -98,8 +98,25 @@ def load_splits(config: DataConfig, seed: int) -> Splits:
         rest = rest[balanced(labels, config.train_size, generator(seed, "subset"), "data.train_size")]
     if len(rest) < config.batch_size // config.repeats:
         raise NormlabError(f"data.batch_size={config.batch_size} is more than the {len(rest)} training images")
-    train = _split(config.name, arrays.train_images[rest], arrays.train_labels[rest])
+    train = spoil(
+        _split(config.name, arrays.train_images[rest], arrays.train_labels[rest]), config, image_set.classes, seed
+    )
     return Splits(train, validation, test, image_set.shape, image_set.classes)
+
+
+def spoil(split: Split, config: DataConfig, classes: int, seed: int) -> Split:
+    """``split`` with the configured label and pixel noise, drawn once by ``seed``."""
+    images, labels = split.images, split.labels
+    if config.label_noise:
+        source = generator(seed, "label_noise")
+        wrong = torch.randperm(len(labels), generator=source)[: round(config.label_noise * len(labels))]
+        others = torch.randint(1, classes, (len(wrong),), generator=source)
+        labels = labels.clone()
+        labels[wrong] = (labels[wrong] + others) % classes
+    if config.pixel_noise:
+        noise = torch.empty(images.shape).normal_(0, config.pixel_noise, generator=generator(seed, "pixel_noise"))
+        images = images + noise
+    return Split(images, labels)
 
 
 def augment(images: Tensor, kind: str, source: torch.Generator) -> Tensor:

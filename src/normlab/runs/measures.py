@@ -5,6 +5,7 @@
 - ``epochs_to@0.9``, ``steps_to@0.9``: until the validation accuracy first reaches 0.9
 - ``seconds_to@0.9``: those steps times the run's measured seconds per step
 - ``lowest_train_loss``: the lowest logged training loss
+- ``accuracy_gap@0.3``: accuracy on training images minus on validation images where the loss on the former passes 0.3
 - ``roughness@0.5,1.5``: step-to-step change of the probe loss while it lies in that band
 - ``test_gap_decay_0.99``: |accuracy with batch statistics − accuracy with that running average|
 - ``<evaluation>.<measure>``: of an evaluation of the run
@@ -51,8 +52,12 @@ def measure(store: Store, run_key: str, name: str) -> Value | None:
     if name == "failed":
         return Value(float(diverged or facts["train_loss"] > 0.99 * math.log(1 / facts["chance"])))
     base, _, argument = name.partition("@")
+    if facts.get("reached") == 0:  # It was to stop at a state that it never came to: there is nothing to measure.
+        return None
     if base in ("epochs_to", "steps_to", "seconds_to"):
         return _time_to(store, run_key, base, float(argument))
+    if diverged and base == "accuracy_gap":
+        return None
     if diverged and "accuracy" in base:
         return Value(facts["chance"])
     if base in HISTORY_MEASURES and (argument or base not in facts):
@@ -98,6 +103,20 @@ def _lowest_train_loss(history: pd.DataFrame) -> float | None:
     return history["train_loss"].min()
 
 
+def _accuracy_gap(history: pd.DataFrame, loss: float) -> float | None:
+    """By linear interpolation between the two looks around the first one at which the training images' loss is below."""
+    if "train_set_loss" not in history:
+        return None
+    rows = history.dropna(subset=["train_set_loss"])
+    below = np.flatnonzero(rows["train_set_loss"].to_numpy() <= loss)
+    if not len(below) or below[0] == 0:
+        return None
+    before, after = rows.iloc[below[0] - 1], rows.iloc[below[0]]
+    share = (before["train_set_loss"] - loss) / (before["train_set_loss"] - after["train_set_loss"])
+    gaps = [row["train_set_accuracy"] - row["validation_accuracy"] for row in (before, after)]
+    return float((1 - share) * gaps[0] + share * gaps[1])
+
+
 def _roughness(history: pd.DataFrame, low: float, high: float) -> float | None:
     """Root mean square of the step-to-step change of the probe loss, over steps at which the loss is in the band.
 
@@ -115,6 +134,7 @@ HISTORY_MEASURES: dict[str, Callable[..., float | None]] = {
     "validation_accuracy": _validation_accuracy_at,
     "lowest_train_loss": _lowest_train_loss,
     "roughness": _roughness,
+    "accuracy_gap": _accuracy_gap,
 }
 
 

@@ -19,6 +19,11 @@ COLUMNS = [
     "statistics_batch", "optimizer", "lr", "norm_momentum", "eps", "init", "seed", "status", "reason", "diverged_step",
     "test_accuracy", "test_loss", "train_loss", "seconds",
 ]  # fmt: skip
+# The columns of history.parquet.
+HISTORY = [
+    "run_key", "step", "epoch", "train_loss", "validation_loss", "validation_accuracy", "train_set_loss",
+    "train_set_accuracy", "probe_loss",
+]  # fmt: skip
 
 
 class Store:
@@ -188,9 +193,8 @@ class Store:
             for (key, name), measures in sorted(self._evaluations.items())
             for measure, value in measures.items()
         ]
-        columns = ["run_key", "step", "epoch", "train_loss", "validation_loss", "validation_accuracy", "probe_loss"]
         history = pd.concat([h.dropna(axis=1, how="all") for h in histories]) if histories else pd.DataFrame()
-        self._write_table("history", history.reindex(columns=columns))
+        self._write_table("history", history.reindex(columns=HISTORY))
         if evaluations:
             self._write_table("evaluations", pd.DataFrame(evaluations))
         self._write_table("runs", self.runs())

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from normlab.config import RunConfig, ShiftConfig
+from normlab.config import RunConfig, ShiftConfig, StopConfig
 from normlab.data.batches import FIXED, Batches, Split, Splits, load_splits
 from normlab.nets import make_net
 from normlab.nets.block import memory_format
 from normlab.seeds import generator
 from normlab.training.device import set_up, wait
-from normlab.training.evaluate import evaluate, final_measures
+from normlab.training.evaluate import CALIBRATION_IMAGES, evaluate, final_measures
 from normlab.training.graph import capture
 from normlab.training.optim import make_optimizer, make_schedule
 from normlab.training.statistics import RunningStatistics, batch_statistics
@@ -57,6 +57,10 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
     losses = torch.zeros(steps, device=device)
     probe = Probe(net, splits, steps) if config.measure.probe_loss else None
     validations = _validation_steps(config, per_epoch, steps)
+    watched = {"validation": splits.validation} | (
+        {"train_set": _part(splits.train)} if config.measure.train_set else {}
+    )
+    stop, stopped = config.training.stop, False
     rows: dict[int, dict[str, float]] = {}
 
     net.train()
@@ -82,15 +86,17 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
             schedule.step()
         if probe:
             probe.measure(step)
-        if step + 1 in validations:
+        if stop and (step + 1) % stop.every == 0:
+            stopped = _reached(stop, net, statistics, splits.validation, losses[: step + 1])
+        if stopped or step + 1 in validations:
             wait(device)
             pause = time.perf_counter()
-            rows[step + 1] = _validate(net, statistics, splits.validation, losses[: step + 1])
+            rows[step + 1] = _validate(net, statistics, watched, losses[: step + 1])
             if listener:
                 listener({"step": step + 1, "epoch": (step + 1) / per_epoch, **rows[step + 1]})
             net.train()
             evaluating += time.perf_counter() - pause
-            if not math.isfinite(rows[step + 1]["train_loss"]):
+            if stopped or not math.isfinite(rows[step + 1]["train_loss"]):
                 break
 
     train_seconds = time.perf_counter() - started - evaluating
@@ -103,7 +109,8 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
         measures = final_measures(net, statistics, at_end, config.data.batch_size)
     elif finite:
         measures = {name: rows[step + 1][name] for name in ("validation_loss", "validation_accuracy")}
-    measures |= {"train_seconds": train_seconds, "steps": steps, "steps_per_epoch": per_epoch}
+    measures |= {"train_seconds": train_seconds, "steps": step + 1 if stopped else steps, "steps_per_epoch": per_epoch}
+    measures |= {"reached": float(stopped)} if stop else {}
     measures |= {"chance": 1 / splits.classes, "num_parameters": sum(p.numel() for p in net.parameters())}
     history = _history(config, losses, per_epoch, rows, probe.losses if probe else None)
     weights = {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
@@ -143,6 +150,11 @@ def _place(splits: Splits, device: torch.device, config: RunConfig) -> Splits:
     )
 
 
+def _part(split: Split) -> Split:
+    """As many training images as the final measures take."""
+    return Split(split.images[:CALIBRATION_IMAGES], split.labels[:CALIBRATION_IMAGES])
+
+
 def _shifted_split(split: Split, shift: ShiftConfig | None) -> Split:
     return Split(_shifted(split.images, shift), split.labels)
 
@@ -159,14 +171,25 @@ def _validation_steps(config: RunConfig, per_epoch: int, steps: int) -> set[int]
 
 
 @torch.no_grad()
-def _validate(net: nn.Module, statistics: RunningStatistics, split: Split, losses: Tensor) -> dict[str, float]:
+def _validate(
+    net: nn.Module, statistics: RunningStatistics, watched: dict[str, Split], losses: Tensor
+) -> dict[str, float]:
+    """Loss and accuracy on each watched split."""
     statistics.install()
-    loss, accuracy = evaluate(net, split)
-    return {
-        "train_loss": losses[-10:].mean().item() + 0 * losses.sum().item(),
-        "validation_loss": loss,
-        "validation_accuracy": accuracy,
-    }
+    row = {"train_loss": losses[-10:].mean().item() + 0 * losses.sum().item()}
+    for name, split in watched.items():
+        row[f"{name}_loss"], row[f"{name}_accuracy"] = evaluate(net, split)
+    return row
+
+
+def _reached(stop: StopConfig, net: nn.Module, statistics: RunningStatistics, split: Split, losses: Tensor) -> bool:
+    """Whether training is where ``stop`` ends it; the net goes on in training mode."""
+    if stop.measure == "train_loss":
+        return losses[-stop.every :].mean().item() <= stop.at
+    statistics.install()
+    _, accuracy = evaluate(net, split)
+    net.train()
+    return accuracy >= stop.at
 
 
 def _diverged_step(losses: Tensor, chance_loss: float) -> int | None:
@@ -184,6 +207,8 @@ def _history(
     """A row every ``log_every`` steps and at each validation; a row's training loss is the mean since the last row."""
     values = losses.tolist()
     wanted = sorted({*range(config.measure.log_every, len(values) + 1, config.measure.log_every), *rows})
+    looks = ["validation_loss", "validation_accuracy"]
+    looks += ["train_set_loss", "train_set_accuracy"] if config.measure.train_set else []
     history, last = [], 0
     for step in wanted:
         since = values[last:step]
@@ -192,8 +217,7 @@ def _history(
                 "step": step,
                 "epoch": step / per_epoch,
                 "train_loss": sum(since) / len(since),
-                "validation_loss": rows.get(step, {}).get("validation_loss"),
-                "validation_accuracy": rows.get(step, {}).get("validation_accuracy"),
+                **{name: rows.get(step, {}).get(name) for name in looks},
                 "probe_loss": None if probe is None else probe[step - 1].item(),
             }
         )
