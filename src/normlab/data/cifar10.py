@@ -31,6 +31,7 @@ def read_sheets(folder: Path) -> Arrays:
 
 CIFAR10 = ImageSet(
     name="cifar10",
+    other="fashion_mnist",
     title="CIFAR-10",
     shape=(3, 32, 32),
     classes=10,

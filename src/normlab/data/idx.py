@@ -48,6 +48,7 @@ def torchvision_sources(class_name: str) -> tuple[Source, Source]:
 
 MNIST = ImageSet(
     name="mnist",
+    other="fashion_mnist",
     title="MNIST",
     shape=(1, 28, 28),
     classes=10,
@@ -62,6 +63,7 @@ MNIST = ImageSet(
 
 FASHION_MNIST = ImageSet(
     name="fashion_mnist",
+    other="mnist",
     title="Fashion-MNIST",
     shape=(1, 28, 28),
     classes=10,

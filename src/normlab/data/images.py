@@ -49,6 +49,7 @@ class ImageSet:
         version: bumped when the splits or the preprocessing change; part of the key of every run on this data.
         embedded: reads the arrays without any file, for a data set inside an installed package.
         sources: in the order in which they are tried.
+        other: the data set on which features learned on this one are probed besides; none for embedded data.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ImageSet:
     version: int = 1
     embedded: Callable[[], Arrays] | None = None
     sources: tuple[Source, ...] = ()
+    other: str | None = None
 
 
 def data_dir() -> Path:

@@ -6,11 +6,16 @@ from torch import nn
 
 from normlab.config import RunConfig
 from normlab.data.batches import Splits
+from normlab.training.features import features
+from normlab.training.gradients import gradient_flow, gradient_variance
 from normlab.training.memory import training_memory
 from normlab.training.noise import gradient_noise, statistics_noise
 
 EVALUATIONS: dict[str, Callable[[nn.Module, RunConfig, Splits], dict[str, float]]] = {
     "statistics_noise": statistics_noise,
     "gradient_noise": gradient_noise,
+    "features": features,
+    "gradient_flow": gradient_flow,
+    "gradient_variance": gradient_variance,
     "training_memory": training_memory,
 }

@@ -1,0 +1,74 @@
+"""Gradients at fixed weights: how they grow over the layers, and how much they vary from batch to batch."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from normlab.config import RunConfig
+from normlab.data.batches import Batches, Splits
+from normlab.seeds import generator
+from normlab.training.statistics import batch_statistics
+
+FLOOR = 1e-45  # The smallest float32: what a vanished gradient counts as.
+DRAWS = 40
+
+
+def gradient_flow(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
+    """How the norm of the gradient changes from layer to layer, on one training batch with its own statistics.
+
+    With g_ℓ = ‖∂L/∂a_ℓ‖ for the outputs a_ℓ of the hidden weight layers ℓ = 1 … L and s the slope of the least-squares line
+    of log₁₀ g_ℓ over ℓ: ``slope`` = |s| in decades a layer, ``growth`` = 10^(−s), the factor from a layer to the one
+    below it, ``range`` = log₁₀(max g / min g), and ``broken``, whether any of them is zero or not finite.
+    """
+    images, labels = next(iter(Batches(splits.train, config.data, config.seed)))
+    norms: list[Tensor] = []
+    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)][:-1]
+
+    def watch(_: nn.Module, __: object, output: Tensor) -> None:
+        place = len(norms)
+        norms.append(torch.zeros(()))
+        output.register_hook(lambda gradient: norms.__setitem__(place, gradient.double().norm().cpu()))
+
+    handles = [layer.register_forward_hook(watch) for layer in layers]
+    try:
+        with batch_statistics(net), torch.enable_grad():
+            F.cross_entropy(net(images), labels).backward()
+    finally:
+        for handle in handles:
+            handle.remove()
+        net.zero_grad(set_to_none=True)
+    found = torch.stack(norms).double()
+    finite = torch.where(found.isfinite(), found, torch.finfo(torch.float32).max).clamp_min(FLOOR)
+    logs = finite.log10()
+    place = torch.arange(len(logs), dtype=torch.float64)
+    place -= place.mean()
+    slope = ((place * (logs - logs.mean())).sum() / place.square().sum()).item() if len(logs) > 1 else 0.0
+    return {
+        "slope": abs(slope),
+        "growth": 10**-slope,
+        "range": (logs.max() - logs.min()).item(),
+        "broken": float(bool((found == 0).any() or not found.isfinite().all())),
+    }
+
+
+def gradient_variance(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
+    """How much the gradient of all weights varies over random batches of the training's size, at fixed weights.
+
+    Over 40 batches, each with its own statistics: ``log_relative_variance`` = ln(Σ Var(∂L/∂w) / ‖mean ∂L/∂w‖²), with the
+    squared norm of the mean corrected for its own noise (no less than a hundredth of it).
+    """
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    source = generator(config.seed, "gradient_variance")
+    gradients = []
+    with batch_statistics(net), torch.enable_grad():
+        for _ in range(DRAWS):
+            indices = torch.randperm(len(splits.train), generator=source)[: config.data.batch_size]
+            loss = F.cross_entropy(net(splits.train.images[indices]), splits.train.labels[indices])
+            found = torch.autograd.grad(loss, parameters)
+            gradients.append(torch.cat([g.flatten() for g in found]))
+    stacked = torch.stack(gradients).double()
+    variance = stacked.var(0).sum().item()
+    squared = stacked.mean(0).square().sum().item()
+    return {"log_relative_variance": math.log(variance / max(squared - variance / DRAWS, squared / 100))}
