@@ -1,5 +1,6 @@
 """How should running statistics follow the batches? Ten claims on the decay of running averages and on ε."""
 
+from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -37,6 +38,29 @@ def learned_against_fixed(change: str, delta: float | None = None) -> Contrast:
 
 def epsilon(value: float) -> Arm:
     return Arm("epsilons", {"norm.eps": value, "level": "best"})
+
+
+def against_recalibrated(decay: float, runs: Arm) -> Contrast:
+    """What a running average costs against statistics recomputed over the training images, at the same weights."""
+    return Contrast(
+        Text(f"{decay:g} − recalibrated", f"{decay:g} − 再較正"),
+        "test_accuracy",
+        replace(runs, measure=f"test_accuracy_decay_{decay:g}"),
+        replace(runs, measure="test_accuracy_recalibrated"),
+    )
+
+
+LAGGING = Text(
+    "The averages were checked against batch norms of those momenta (a test), and the nets themselves are good: recalibrated "
+    "statistics give full accuracy. At a constant rate weights move up to the last step and averages lag behind them, the more "
+    "the higher the decay, from which short training suffers besides because an average that starts at (0, 1) is not yet warm. "
+    "Where the rate is annealed to 0 (the runs of the ε grid, below and in the figure) the lag vanishes and 0.9 is as good as "
+    "recalibrated statistics; 0.999 is still not warm after these few hundred steps.",
+    "平均の実装は、同じ momentum のバッチ正規化と一致する(テスト済み)。再較正した統計量では正解率は十分で、ネット自体に問題はない。"
+    "一定の学習率では重みが最後まで動き続け、減衰率が高いほど平均が遅れる。"
+    "短い学習では、(0, 1) から始まる平均がまだ温まっていないことも加わる。"
+    "学習率を0まで下げた場合(ε の格子の学習。下と図)、遅れは消え、0.9 は再較正と同等になる。0.999 は数百ステップではまだ温まらない。",
+)
 
 
 def epsilon_guards() -> Finding:
@@ -81,6 +105,18 @@ CLAIMS = (
                     for decay in RECOMMENDED
                 ),
                 by=BY_LENGTH,
+            ),
+        ),
+        checked=LAGGING,
+        beside=(
+            Case(
+                Text("constant rate", "一定の学習率"),
+                tuple(against_recalibrated(decay, Arm("decays")) for decay in RECOMMENDED),
+                by=BY_LENGTH,
+            ),
+            Case(
+                Text("short, rate annealed to 0", "短い学習・0まで下げた学習率"),
+                tuple(against_recalibrated(decay, epsilon(1e-5)) for decay in RECOMMENDED),
             ),
         ),
     ),
@@ -308,6 +344,7 @@ CLAIMS = (
                 by=("setting", "data.batch_size"),
             ),
         ),
+        checked=LAGGING,
     ),
 )
 

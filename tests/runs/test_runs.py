@@ -12,7 +12,7 @@ import pytest
 from normlab.config import MeasureConfig, RunConfig
 from normlab.runs.execute import execute, is_done, missing_record
 from normlab.runs.key import run_key
-from normlab.runs.measures import measure, measure_over_runs
+from normlab.runs.measures import measure, measure_over_runs, reading_of
 from normlab.runs.record import BrokenRecord, Record, StoreError, read, write
 from normlab.runs.store import Store
 
@@ -301,6 +301,9 @@ def test_measures_over_rates() -> None:
     assert not width.censored
     assert measure_over_runs([0.1, 1.0], [0.9, 0.9], "largest_stable_rate@0.05").censored
     assert measure_over_runs([0.1, 1.0], [0.9, 0.9], "rate_width@0.05").censored
+    assert measure_over_runs(rates, accuracies, "largest_stable_rate_recalibrated@0.05") == stable
+    assert reading_of("largest_stable_rate_recalibrated@0.05") == "validation_accuracy_recalibrated"
+    assert reading_of("rate_width@0.02") == "validation_accuracy"
 
 
 def test_a_compacted_store_can_be_read_only(store: Store) -> None:

@@ -1,6 +1,7 @@
 """Second looks: who gets more seeds, when, and what looking twice costs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,16 @@ def test_further_seeds_are_no_change_of_a_claim() -> None:
 def test_seeds_of_both_looks_must_differ() -> None:
     with pytest.raises(NormlabError, match="seeds overlap"):
         design(second_look=(4, 5))
+
+
+def test_what_is_looked_at_besides_is_shown_and_decides_nothing(expander: Expander) -> None:
+    extra = replace(better("group").cases[0], name=Text("besides", "併せて"))
+    claims = (replace(CLAIMS[0], beside=(extra,)), CLAIMS[1])
+    finish(expander.store, expander.expand(), accuracy)
+    _, plain = expand_and_judge(expander, CLAIMS)
+    _, more = expand_and_judge(expander, claims)
+    assert [(r.verdict, r.p_adjusted) for r in plain] == [(r.verdict, r.p_adjusted) for r in more]
+    (shown,) = more[0].beside
+    assert shown.run
+    assert shown.parts[0].test.estimate == pytest.approx(0.0)
+    assert claim_hash(claims[0], design(), "quick") == claim_hash(CLAIMS[0], design(), "quick")

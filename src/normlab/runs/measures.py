@@ -11,7 +11,8 @@
 - ``<evaluation>.<measure>``: of an evaluation of the run
 - ``failed``: 1 for a run that diverged or whose training loss ends within 1 % of predicting at random, else 0
 - over several runs of one seed that differ in the rate: ``largest_stable_rate@0.05``, ``rate_width@0.02``; that differ in
-  anything: ``failed_share``
+  anything: ``failed_share``. ``largest_stable_rate_recalibrated@0.05`` and the like read accuracies with recalibrated
+  statistics.
 """
 
 import json
@@ -146,7 +147,9 @@ def stable_rates(rates: Sequence[float], accuracies: Sequence[float], margin: fl
 
 def reading_of(name: str) -> str:
     """What a measure over several runs reads of each of them."""
-    return "failed" if name == "failed_share" else "validation_accuracy"
+    if name == "failed_share":
+        return "failed"
+    return "validation_accuracy_recalibrated" if "_recalibrated" in name else "validation_accuracy"
 
 
 def measure_over_runs(rates: Sequence[float], readings: Sequence[float], name: str) -> Value:
@@ -160,7 +163,7 @@ def measure_over_runs(rates: Sequence[float], readings: Sequence[float], name: s
     """
     if name == "failed_share":
         return Value(sum(readings) / len(readings), step=1 / len(readings))
-    base, _, argument = name.partition("@")
+    base, _, argument = name.replace("_recalibrated", "").partition("@")
     order = np.argsort(rates)
     ordered = np.asarray(rates)[order]
     good = np.asarray(stable_rates(rates, readings, float(argument)))[order]

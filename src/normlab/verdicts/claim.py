@@ -111,6 +111,7 @@ class Claim:
         cases: the settings and their contrasts.
         check: for an exact claim, the computation.
         checked: where a verdict surprises, what was looked at for a flaw of the experiment.
+        beside: effects looked at with it, which may be added after the results: they are shown and decide nothing.
     """
 
     id: str
@@ -123,6 +124,7 @@ class Claim:
     cases: tuple[Case, ...] = ()
     check: Callable[[], Finding] | None = None
     checked: Text | None = None
+    beside: tuple[Case, ...] = ()
 
     def at(self, scale: str) -> tuple[Case, ...]:
         """The cases of a scale."""

@@ -29,16 +29,29 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
         looks = 2 if seeds.second_look else 1
         results = [evaluate_claim(claim, scale, reader, constants, _seeds(design, scale), looks) for claim in tested]
         judge(results)
-        if looks == 1 or not _first_look_done(expansion, store, seeds.second_look):
-            return expansion, results
-        wanted = _look_again(results, reader, constants, _seeds(design, scale, second_look=True))
+        wanted: frozenset[Place] = frozenset()
+        if looks == 2 and _first_look_done(expansion, store, seeds.second_look):
+            wanted = _look_again(results, reader, constants, _seeds(design, scale, second_look=True))
         if wanted <= expander.second_look:
+            for result in results:
+                result.beside = _look_beside(result.claim, reader, constants, _seeds(design, scale))
             return expansion, results
         expander.second_look |= wanted
 
 
 def _seeds(design: Design, scale: str, second_look: bool = False) -> SeedsOf:
     return lambda contrast: design.report_seeds(scale, contrast.plus.grid, second_look)
+
+
+def _look_beside(
+    claim: Claim, reader: CellReader, constants: Mapping[str, Mapping[str, float]], seeds: SeedsOf
+) -> list[SettingResult]:
+    """What is shown with a claim and decides nothing, on the first look's seeds."""
+    return [
+        SettingResult(case, at, evaluate_parts(claim, case, at, reader, constants, seeds))
+        for case in claim.beside
+        for at in reader.settings(case.parts[0], case.by)
+    ]
 
 
 def _first_look_done(expansion: Expansion, store: Store, later: tuple[int, ...]) -> bool:

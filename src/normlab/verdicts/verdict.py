@@ -86,6 +86,7 @@ class ClaimResult:
     claim: Claim
     settings: list[SettingResult]
     finding: Finding | None = None
+    beside: list[SettingResult] = field(default_factory=list)
     verdict: str = "not run"
     p_adjusted: float = 1.0
     q: float = 1.0
@@ -112,7 +113,7 @@ def check_exactly(claim: Claim) -> ClaimResult:
     """The verdict on an exact claim, by its computation."""
     assert claim.check is not None
     finding = claim.check()
-    return ClaimResult(claim, [], finding, "verified" if finding.holds else "falsified")
+    return ClaimResult(claim, [], finding, verdict="verified" if finding.holds else "falsified")
 
 
 def evaluate_claim(
