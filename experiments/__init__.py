@@ -21,6 +21,7 @@ NAMES = (
     "batch_size",
     "placement",
     "momentum",
+    "generalization",
     "methods",
 )
 LOCK = Path(__file__).parent / "claims.lock"

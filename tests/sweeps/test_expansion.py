@@ -225,3 +225,12 @@ def test_a_grid_may_have_seeds_of_its_own(store: Store, composer: Composer) -> N
     for plan in e.expand().planned:
         counts[plan.grid] = counts.get(plan.grid, 0) + 1
     assert counts == {"many": 20, "few": 3}
+
+
+def test_fixed_values_may_be_constants_of_the_setting(store: Store, composer: Composer) -> None:
+    stop = {"measure": "validation_accuracy", "at": "{target}"}
+    (first, *_) = expander(store, composer, g={"fixed": {"training.stop": stop}}).expand().planned
+    assert first.config.training.stop is not None
+    assert first.config.training.stop.at == 0.5
+    with pytest.raises(NormlabError, match="no constant 'nowhere'"):
+        expander(store, composer, g={"fixed": {"optimizer.lr": "{nowhere}"}}).expand()

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from normlab.config import RunConfig
+from normlab.errors import NormlabError
 from normlab.runs.key import run_key
 from normlab.runs.measures import higher_is_better, measure, stable_rates
 from normlab.runs.store import Store
@@ -108,7 +109,8 @@ class Expander:
         return self.design.report_seeds(self.scale_name, name, (name, cell.name) in self.second_look)
 
     def _cells(self, grid: Grid, setting: str, expansion: Expansion) -> Iterator[Cell]:
-        base = {**self.scale.settings[setting].overrides, **grid.fixed}
+        known = self.scale.settings[setting]
+        base = {**known.overrides, **filled(grid.fixed, known.constants)}
         for values in itertools.product(*grid.axes.values()):
             axes: dict[str, Any] = {"setting": setting}
             overrides = {"scale": self.scale_name, **base}
@@ -316,6 +318,18 @@ class Expander:
             if not new - set(rates):
                 return
             rates = sorted({*rates, *new})
+
+
+def filled(value: Any, constants: Mapping[str, float]) -> Any:
+    """``value`` with every text such as "{target}" inside it replaced by the setting's constant of that name."""
+    if isinstance(value, dict):
+        return {key: filled(each, constants) for key, each in value.items()}
+    if isinstance(value, str) and value.startswith("{") and value.endswith("}"):
+        name = value[1:-1]
+        if name not in constants:
+            raise NormlabError(f"the design reads {value}, but the setting has no constant {name!r}")
+        return constants[name]
+    return value
 
 
 def tidy(number: float) -> float:
