@@ -12,7 +12,7 @@ PYTHON ?= python3
 ARGS ?=
 SECTION ?=
 DEVICE ?= cpu
-EXPERIMENTS := convergence learning_rate initialization batch_size placement momentum generalization methods
+EXPERIMENTS := convergence learning_rate initialization batch_size placement momentum generalization gradient_flow methods
 
 PY := .venv/bin/python
 READY := .venv/.ready
@@ -31,7 +31,7 @@ help: ## this list
 # Variables:
 #   SCALE=quick|cpu|gpu     how large (quick: embedded digits; cpu: MNIST and CIFAR-10)
 #   EXPERIMENT=name         convergence, learning_rate, initialization, batch_size, placement, momentum,
-#                           generalization, methods
+#                           generalization, gradient_flow, methods
 #   CLAIM=id                one claim of the report
 #   JOBS=n                  processes of a sweep (default: one a core)
 #   LAUNCHER=joblib|basic   local processes, or everything in one process

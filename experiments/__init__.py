@@ -22,6 +22,7 @@ NAMES = (
     "placement",
     "momentum",
     "generalization",
+    "gradient_flow",
     "methods",
 )
 LOCK = Path(__file__).parent / "claims.lock"

@@ -148,9 +148,12 @@ class StopConfig(Strict):
 
 
 class TrainingConfig(Strict):
-    """How long, and what is done to gradients. One optimizer step sees ``accumulate`` batches."""
+    """How long, and what is done to gradients. One optimizer step sees ``accumulate`` batches.
 
-    epochs: PositiveFloat
+    ``epochs: 0`` leaves the initial weights as they are, for evaluations of them; else there is at least one step.
+    """
+
+    epochs: NonNegativeFloat
     accumulate: PositiveInt = 1
     clip_norm: PositiveFloat | None = None
     stop: StopConfig | None = None

@@ -1,6 +1,7 @@
 """Runs: what a key depends on, and records that are whole or set aside."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -304,6 +305,17 @@ def test_measures_over_rates() -> None:
     assert measure_over_runs(rates, accuracies, "largest_stable_rate_recalibrated@0.05") == stable
     assert reading_of("largest_stable_rate_recalibrated@0.05") == "validation_accuracy_recalibrated"
     assert reading_of("rate_width@0.02") == "validation_accuracy"
+
+
+def test_the_largest_depth_that_trains_like_the_shallowest() -> None:
+    depths, name = [32.0, 8.0, 16.0, 64.0], "largest_depth@0.05,0.1"
+    assert measure_over_runs(depths, [0.3, 0.8, 0.79, 0.8], name).number == pytest.approx(math.log(16))
+    whole = measure_over_runs(depths, [0.78, 0.8, 0.79, 0.76], name)
+    assert whole.number == pytest.approx(math.log(64))
+    assert whole.censored
+    hopeless = measure_over_runs(depths, [0.1, 0.12, 0.1, 0.1], name)  # all within 5 points, all at chance
+    assert hopeless.number == pytest.approx(math.log(4))
+    assert not hopeless.censored
 
 
 def test_a_compacted_store_can_be_read_only(store: Store) -> None:

@@ -281,3 +281,14 @@ def test_training_stops_at_a_validation_accuracy_or_says_that_it_never_came(make
     assert reached["validation_accuracy"] >= 0.3
     assert never["reached"] == 0
     assert never["steps"] == 40
+
+
+def test_no_epochs_leave_the_initial_weights(make_config: Make) -> None:
+    config = make_config({"training.epochs": 0, "measure.final": "validation"}, norm="batch")
+    result = train(config)
+    assert result.status == "ok"
+    assert result.history == []
+    assert result.measures["steps"] == 0
+    splits = load_splits(config.data, config.seed)
+    start = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed).state_dict()
+    assert all(torch.equal(start[name], value) for name, value in result.weights.items())

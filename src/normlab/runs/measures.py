@@ -10,9 +10,9 @@
 - ``test_gap_decay_0.99``: |accuracy with batch statistics − accuracy with that running average|
 - ``<evaluation>.<measure>``: of an evaluation of the run
 - ``failed``: 1 for a run that diverged or whose training loss ends within 1 % of predicting at random, else 0
-- over several runs of one seed that differ in the rate: ``largest_stable_rate@0.05``, ``rate_width@0.02``; that differ in
-  anything: ``failed_share``. ``largest_stable_rate_recalibrated@0.05`` and the like read accuracies with recalibrated
-  statistics.
+- over several runs of one seed that differ in the rate: ``largest_stable_rate@0.05``, ``rate_width@0.02``; in depth:
+  ``largest_depth@0.05,0.1``; in anything: ``failed_share``. ``largest_stable_rate_recalibrated@0.05`` and the like read
+  accuracies with recalibrated statistics.
 """
 
 import json
@@ -145,6 +145,16 @@ def stable_rates(rates: Sequence[float], accuracies: Sequence[float], margin: fl
     return [accuracy >= best - margin for accuracy in accuracies]
 
 
+def _largest_depth(depths: np.ndarray, accuracies: np.ndarray, margin: float, chance: float) -> Value:
+    step = math.log(depths[1] / depths[0])
+    if accuracies[0] <= chance + margin:
+        return Value(math.log(depths[0]) - step, step=step)
+    fine = accuracies >= accuracies[0] - margin
+    last = len(fine) - 1 if fine.all() else int(np.argmin(fine)) - 1
+    edge = min(last, len(depths) - 2)
+    return Value(math.log(depths[last]), last == len(depths) - 1, math.log(depths[edge + 1] / depths[edge]))
+
+
 def reading_of(name: str) -> str:
     """What a measure over several runs reads of each of them."""
     if name == "failed_share":
@@ -156,6 +166,8 @@ def measure_over_runs(rates: Sequence[float], readings: Sequence[float], name: s
     """A measure of one arm and seed over several of its runs: their rates and readings in the same order.
 
     - ``failed_share``: the mean of ``failed``
+    - ``largest_depth@m,c``: natural logarithm of the largest depth (here the "rate") up to which every accuracy is within m of
+      the shallowest net's; where that one is itself no more than m above chance c, one step of the grid below its depth
     - ``largest_stable_rate@m``: natural logarithm of the largest rate within m of the arm's best accuracy
     - ``rate_width@m``: decades from the smallest to the largest of the stable rates around the best one
 
@@ -165,6 +177,9 @@ def measure_over_runs(rates: Sequence[float], readings: Sequence[float], name: s
         return Value(sum(readings) / len(readings), step=1 / len(readings))
     base, _, argument = name.replace("_recalibrated", "").partition("@")
     order = np.argsort(rates)
+    if base == "largest_depth":
+        margin, chance = map(float, argument.split(","))
+        return _largest_depth(np.asarray(rates, float)[order], np.asarray(readings)[order], margin, chance)
     ordered = np.asarray(rates)[order]
     good = np.asarray(stable_rates(rates, readings, float(argument)))[order]
     if base == "largest_stable_rate":

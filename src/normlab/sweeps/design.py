@@ -117,7 +117,7 @@ class Grid(Strict):
     """A set of cells: the product of its axes, in every setting of the scale.
 
     An axis is a list of values for the override of its name, or a mapping from names to bundles of overrides (zipped
-    axes). Texts such as "{target}" in ``fixed`` stand for constants of the setting. ``tune: true`` runs every cell on the
+    axes). Texts such as "{target}" among overrides stand for constants of the setting. ``tune: true`` runs every cell on the
     tuning seeds too. ``measure`` and ``evaluate`` are what is measured of reported runs in addition; ``timed`` measures
     seconds per step side by side for the cells of each setting and seed. ``seeds`` are reporting seeds of its own, in place
     of the scale's and of any second look. ``at`` replaces fields at a scale; a grid whose ``settings`` there are empty is

@@ -110,7 +110,7 @@ class Expander:
 
     def _cells(self, grid: Grid, setting: str, expansion: Expansion) -> Iterator[Cell]:
         known = self.scale.settings[setting]
-        base = {**known.overrides, **filled(grid.fixed, known.constants)}
+        base = {**known.overrides, **grid.fixed}
         for values in itertools.product(*grid.axes.values()):
             axes: dict[str, Any] = {"setting": setting}
             overrides = {"scale": self.scale_name, **base}
@@ -121,7 +121,7 @@ class Expander:
             if skip:
                 expansion.skipped.append((axes, skip.reason))
             else:
-                yield Cell(axes, overrides | self.extra)
+                yield Cell(axes, filled(overrides, known.constants) | self.extra)
 
     def _run(self, overrides: Overrides, seed: int) -> tuple[str, RunConfig]:
         identity = repr((overrides, seed))

@@ -49,7 +49,7 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
     net.to(device, memory_format=memory_format(config.numerics.layout))  # type: ignore[call-overload]
     batches = Batches(splits.train, config.data, config.seed)
     per_epoch = max(1, batches.per_epoch // config.training.accumulate)
-    steps = max(1, round(config.training.epochs * per_epoch))
+    steps = max(1, round(config.training.epochs * per_epoch)) if config.training.epochs else 0
     optimizer = make_optimizer(config.optimizer, net.parameters())
     schedule = make_schedule(config.schedule, optimizer, config.optimizer.lr, steps)
     statistics = RunningStatistics(net, steps * config.training.accumulate, phases=config.measure.phases)
@@ -64,9 +64,10 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
     rows: dict[int, dict[str, float]] = {}
 
     net.train()
-    if config.numerics.cuda_graph:
+    if config.numerics.cuda_graph and steps:
         capture(net, splits.train.images[: config.data.batch_size].clone(), config.numerics.amp)
     stream = iter(batches)
+    step = -1
     started, evaluating = time.perf_counter(), 0.0
     for step in range(steps):
         for _ in range(config.training.accumulate):
@@ -103,6 +104,8 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
     losses = losses[: step + 1]
     diverged_step = _diverged_step(losses, math.log(splits.classes))
     finite = bool(torch.isfinite(losses).all())
+    if not steps:
+        rows[0] = _validate(net, statistics, watched, losses)
     at_end = splits if shift_step >= steps else replace(splits, train=_shifted_split(splits.train, config.data.shift))
     measures = {}
     if finite and config.measure.final == "all":
@@ -206,7 +209,7 @@ def _history(
 ) -> list[dict[str, Any]]:
     """A row every ``log_every`` steps and at each validation; a row's training loss is the mean since the last row."""
     values = losses.tolist()
-    wanted = sorted({*range(config.measure.log_every, len(values) + 1, config.measure.log_every), *rows})
+    wanted = sorted({*range(config.measure.log_every, len(values) + 1, config.measure.log_every), *rows} - {0})
     looks = ["validation_loss", "validation_accuracy"]
     looks += ["train_set_loss", "train_set_accuracy"] if config.measure.train_set else []
     history, last = [], 0
