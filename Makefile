@@ -12,7 +12,7 @@ PYTHON ?= python3
 ARGS ?=
 SECTION ?=
 DEVICE ?= cpu
-EXPERIMENTS := convergence learning_rate initialization batch_size placement momentum generalization gradient_flow methods
+EXPERIMENTS := convergence learning_rate initialization batch_size placement momentum generalization gradient_flow cost methods
 
 PY := .venv/bin/python
 READY := .venv/.ready
@@ -31,7 +31,7 @@ help: ## this list
 # Variables:
 #   SCALE=quick|cpu|gpu     how large (quick: embedded digits; cpu: MNIST and CIFAR-10)
 #   EXPERIMENT=name         convergence, learning_rate, initialization, batch_size, placement, momentum,
-#                           generalization, gradient_flow, methods
+#                           generalization, gradient_flow, cost, methods
 #   CLAIM=id                one claim of the report
 #   JOBS=n                  processes of a sweep (default: one a core)
 #   LAUNCHER=joblib|basic   local processes, or everything in one process
@@ -94,6 +94,11 @@ bench: $(BENCH_READY) ## how fast, against floor, peers and bars (a quarter of a
 $(BENCH_READY): $(READY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[bench]"
 	@touch $(BENCH_READY)
+
+.PHONY: cost
+cost: setup ## what each method costs in time and memory; nothing else may run beside it
+	@$(PY) scripts/train.py -m experiment=cost scale=$(SCALE) results=$(RESULTS) $(LAUNCH)
+	@$(PY) scripts/report.py $(SCALE) $(RESULTS)
 
 .PHONY: status
 status: setup ## done, failed, running and left of every experiment, with the time left

@@ -23,6 +23,7 @@ NAMES = (
     "momentum",
     "generalization",
     "gradient_flow",
+    "cost",
     "methods",
 )
 LOCK = Path(__file__).parent / "claims.lock"

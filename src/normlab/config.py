@@ -163,7 +163,8 @@ class NumericsConfig(Strict):
     """What the arithmetic runs on. ``threads`` is the one field here that is not part of a run's key.
 
     ``amp`` computes convolutions and matrix products in bfloat16, norms in float32. ``cuda_graph`` captures the net's
-    forward and backward pass once and replays it, without the processor's part of each kernel's launch.
+    forward and backward pass once and replays it, without the processor's part of each kernel's launch. ``checkpoint``
+    keeps fewer activations for the backward pass and computes the others again.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -171,6 +172,7 @@ class NumericsConfig(Strict):
     amp: bool = False
     layout: Literal["channels_last", "contiguous"] = "channels_last"
     cuda_graph: bool = False
+    checkpoint: bool = False
     threads: PositiveInt = 1
 
 

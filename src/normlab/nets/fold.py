@@ -7,8 +7,11 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from normlab.config import NetConfig, NormConfig
 from normlab.errors import NormlabError
+from normlab.nets import make_net
 from normlab.norms.batch import BatchMomentsNorm, BatchNorm
+from normlab.seeds import generator
 
 
 def fold(net: nn.Module) -> nn.Module:
@@ -67,3 +70,24 @@ def _scale(norm: BatchNorm) -> Tensor:
     assert norm.running_var is not None
     rstd = torch.rsqrt(norm.running_var + norm.eps)
     return rstd * norm.weight if norm.affine else rstd
+
+
+def folded_difference() -> float:
+    """The largest difference of outputs between a plain CNN with random weights, statistics, γ and β and its folded copy,
+    in float64, on random images.
+    """
+    source = generator(0, "folded_difference")
+    net = make_net(
+        NetConfig(name="cnn", widths=(8, 16), hidden=16), NormConfig(name="batch"), (3, 16, 16), 10, 0
+    ).double()
+    for norm in (module for module in net.modules() if isinstance(module, BatchNorm)):
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        with torch.no_grad():
+            norm.weight.uniform_(0.5, 2, generator=source)
+            norm.bias.normal_(generator=source)
+            norm.running_mean.normal_(generator=source)
+            norm.running_var.uniform_(0.5, 2, generator=source)
+    images = torch.randn(32, 3, 16, 16, generator=source, dtype=torch.float64)
+    with torch.no_grad():
+        return (net.eval()(images) - fold(net)(images)).abs().max().item()

@@ -56,8 +56,8 @@ def _panel(ax: Axes, unit: str, rows: list[tuple[SettingResult, PartResult]], re
     labels = []
     for index, (setting, part) in enumerate(rows):
         y = len(rows) - 1 - index
-        low_zone = -part.delta if result.claim.kind != "superiority" else 0.0
-        high_zone = part.delta if result.claim.kind != "noninferiority" else 0.0
+        low_zone = -part.delta if part.kind != "superiority" else 0.0
+        high_zone = part.delta if part.kind != "noninferiority" else 0.0
         ax.fill_betweenx([y - 0.42, y + 0.42], show(low_zone), show(high_zone), color="#d0d7de", alpha=0.5, linewidth=0)
         colour = VERDICT_COLOURS[setting.verdict.split(" (")[0]]
         seeds = [show(v) for v in part.effects.by_seed.values()]

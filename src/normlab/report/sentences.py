@@ -71,7 +71,7 @@ def summary(result: ClaimResult) -> Text:
     return Text(f"{en}.", f"{ja}。")
 
 
-def what_would_change(setting: SettingResult, kind: str) -> Text:
+def what_would_change(setting: SettingResult) -> Text:
     """What estimate the setting's deciding part would have needed, its spread and number of seeds being as they are."""
     part = setting.deciding
     test, delta = part.test, part.delta
@@ -87,9 +87,9 @@ def what_would_change(setting: SettingResult, kind: str) -> Text:
         "superiority": (show(delta), show(delta)),
         "noninferiority": (show(-delta), show(-delta)),
         "equivalence": (f"{show(-delta)} … {show(delta)}",) * 2,
-    }[kind]
+    }[part.kind]
     if setting.verdict == "supported":
-        support = show(0.0) if kind == "superiority" else bounds[0]
+        support = show(0.0) if part.kind == "superiority" else bounds[0]
         return Text(f"an interval that reaches {support}", f"区間が {support} に達すること")
     if setting.verdict.startswith("refuted"):
         return Text(f"an interval that reaches {bounds[1]}", f"区間が {bounds[1]} に達すること")

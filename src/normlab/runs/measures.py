@@ -47,6 +47,8 @@ def measure(store: Store, run_key: str, name: str) -> Value | None:
     A diverged run's accuracy counts at chance.
     """
     facts = store.facts(run_key)
+    if name.startswith("cost."):  # Costs are measured without training.
+        return _value((store.evaluation(run_key, "cost") or {}).get(name.removeprefix("cost.")))
     if facts is None or facts["status"] == "missing":
         return None
     diverged = facts["status"] == "diverged"

@@ -1,7 +1,7 @@
 """An experiment's design, as its file in configs/experiment/ writes it."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from omegaconf import OmegaConf
 from pydantic import ValidationError, model_validator
@@ -117,11 +117,13 @@ class Grid(Strict):
     """A set of cells: the product of its axes, in every setting of the scale.
 
     An axis is a list of values for the override of its name, or a mapping from names to bundles of overrides (zipped
-    axes). Texts such as "{target}" among overrides stand for constants of the setting. ``tune: true`` runs every cell on the
-    tuning seeds too. ``measure`` and ``evaluate`` are what is measured of reported runs in addition; ``timed`` measures
-    seconds per step side by side for the cells of each setting and seed. ``seeds`` are reporting seeds of its own, in place
-    of the scale's and of any second look. ``at`` replaces fields at a scale; a grid whose ``settings`` there are empty is
-    not part of that scale.
+    axes). Texts such as "{target}" among overrides stand for constants of the setting. ``tune: true`` runs every cell on
+    the tuning seeds too. ``measure`` and ``evaluate`` are what is measured of reported runs in addition; ``timed`` measures
+    seconds per step side by side for the cells of each setting and seed. ``costs`` trains nothing and measures instead, the
+    cells of each setting and seed (repetition) together and when all else is done, what nets cost or what synchronization of
+    processes costs.
+    ``seeds`` are reporting seeds of its own, in place of the scale's and of any second look. ``at`` replaces fields at a
+    scale; a grid whose ``settings`` there are empty is not part of that scale.
     """
 
     axes: dict[str, list[Any] | dict[str, Overrides]] = {}
@@ -133,6 +135,7 @@ class Grid(Strict):
     measure: Overrides = {}
     evaluate: list[str] = []
     timed: bool = False
+    costs: Literal["net", "synchronization"] | None = None
     seeds: tuple[int, ...] | None = None
     skip: list[Skip] = []
     at: dict[str, dict[str, Any]] = {}

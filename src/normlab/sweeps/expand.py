@@ -33,16 +33,19 @@ class Planned:
     axes: Mapping[str, Any] = field(default_factory=dict)
     evaluate: tuple[str, ...] = ()
     timed: bool = False
+    costs: str | None = None
 
 
 @dataclass
 class Expansion:
     """All runs known so far, the cells skipped with their reasons, and how many runs wait for tuning to finish.
 
-    ``notes`` say of a grid where its values were not chosen, or chosen at the end of an axis.
+    ``costs`` are configurations of which costs are measured instead. ``notes`` say of a grid where its values were not
+    chosen, or chosen at the end of an axis.
     """
 
     planned: list[Planned] = field(default_factory=list)
+    costs: list[Planned] = field(default_factory=list)
     skipped: list[tuple[dict[str, Any], str]] = field(default_factory=list)
     waiting: int = 0
     notes: dict[str, list[str]] = field(default_factory=dict)
@@ -146,7 +149,7 @@ class Expander:
         if not reported and grid.choose:
             measured = {"measure.final": "validation"}  # All that a choice reads; the test set stays closed to it.
         key, config = self._run({**cell.overrides, **(values or {}), **measured}, seed)
-        expansion.planned.append(
+        (expansion.costs if grid.costs else expansion.planned).append(
             Planned(
                 key,
                 config,
@@ -157,6 +160,7 @@ class Expander:
                 {**cell.axes, **axes, "seed": seed},
                 tuple(grid.evaluate) if reported else (),
                 grid.timed and reported,
+                grid.costs,
             )
         )
         return key

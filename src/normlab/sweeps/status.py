@@ -38,6 +38,7 @@ def status_of(expansion: Expansion, store: Store) -> Status:
     left = {item.run_key for item in items}
     facts = {key: store.facts(key) for key in planned}
     finished = {key: found for key, found in facts.items() if found is not None and key not in left}
+    unmeasured = sum(store.evaluation(plan.run_key, "cost") is None for plan in expansion.costs)
     running = store.running() & left
     failed = {key for plan in (store.root / "plans").glob("*.json") for key in failures(plan)} & left
     cost = sum(estimated_cost(planned[key].config) for key in finished)
@@ -47,12 +48,12 @@ def status_of(expansion: Expansion, store: Store) -> Status:
     if items and cost:
         cost_left *= 1 + waiting / len(items)
     return Status(
-        done=len(finished),
+        done=len(finished) + len(expansion.costs) - unmeasured,
         diverged=sum(found["status"] == "diverged" for found in finished.values()),
         missing=sum(found["status"] == "missing" for found in finished.values()),
         failed=len(failed),
         running=len(running),
-        left=len(items) - len(running),
+        left=len(items) - len(running) + unmeasured,
         waiting=waiting,
         seconds_left=seconds / cost * cost_left if cost else None,
     )

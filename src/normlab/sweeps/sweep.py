@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from normlab.config import RunConfig
 from normlab.errors import NormlabError, first_line
 from normlab.runs.execute import missing_record
 from normlab.runs.record import StoreError
@@ -15,6 +16,7 @@ from normlab.sweeps.expand import Expansion, Planned
 from normlab.sweeps.plan import Item, outstanding, write_plan
 from normlab.sweeps.progress import SweepProgress
 from normlab.sweeps.work import failures
+from normlab.training.cost import COSTS
 from normlab.training.timing import step_seconds
 
 WAIT_SECONDS = 3.0
@@ -54,6 +56,7 @@ def sweep(
         if not crashed:
             _wait_for_others(items, failed, store)
     _time_side_by_side(expansion.planned, store)
+    _measure_costs(expansion.costs, store)
     store.compact()
     if failed:
         for run_key, message in failed.items():
@@ -113,16 +116,36 @@ def _in_flight(items: list[Item], store: Store, started: float) -> list[Item]:
 
 
 def _time_side_by_side(planned: list[Planned], store: Store) -> None:
-    """Seconds per step for the cells of each timed grid, setting and seed together, now that the sweep is over."""
+    """Seconds per step for the cells of timed grids."""
+    _together([p for p in planned if p.timed], "step_seconds", step_seconds, "timing steps side by side", store)
+
+
+def _measure_costs(planned: list[Planned], store: Store) -> None:
+    """The costs of the cells of grids that measure them."""
+    for kind, measure in COSTS.items():
+        _together([p for p in planned if p.costs == kind], "cost", measure, f"measuring costs ({kind})", store)
+
+
+def _together(
+    planned: list[Planned],
+    evaluation: str,
+    measure: Callable[[list[RunConfig]], list[dict[str, float]]],
+    title: str,
+    store: Store,
+) -> None:
+    """Measure the cells of each grid, setting and seed side by side, now that the sweep is over; a group at a time."""
     groups: dict[tuple[Any, ...], dict[str, Planned]] = {}
     for plan in planned:
-        if plan.timed:
-            group = (plan.grid, plan.axes["setting"], plan.axes["seed"])
-            groups.setdefault(group, {})[plan.run_key] = plan
-    for group, plans in groups.items():
-        if any(store.evaluation(key, "step_seconds") is None for key in plans):
-            while store.running():  # A sweep beside this one would be timed too.
-                time.sleep(WAIT_SECONDS)
-            print(f"timing steps side by side: {', '.join(map(str, group))}", file=sys.stderr)
-            for key, measures in zip(plans, step_seconds([p.config for p in plans.values()]), strict=True):
-                store.put_evaluation(key, "step_seconds", measures)
+        group = (plan.grid, plan.axes["setting"], plan.axes["seed"])
+        groups.setdefault(group, {})[plan.run_key] = plan
+    left = {
+        group: plans
+        for group, plans in groups.items()
+        if any(store.evaluation(key, evaluation) is None for key in plans)
+    }
+    for place, (group, plans) in enumerate(left.items()):
+        while store.running():  # A sweep beside this one would be measured too.
+            time.sleep(WAIT_SECONDS)
+        print(f"{title}, {place + 1} of {len(left)}: {', '.join(map(str, group))}", file=sys.stderr)
+        for key, measures in zip(plans, measure([p.config for p in plans.values()]), strict=True):
+            store.put_evaluation(key, evaluation, measures)

@@ -27,11 +27,20 @@ def resolve_device(config: NumericsConfig) -> torch.device:
 @lru_cache(maxsize=1)
 def keep_freed_memory() -> None:
     """Tell glibc to keep freed blocks: a step allocates what the last one freed, and page faults cost a third of it."""
+    _set_thresholds(1 << 30)
+
+
+def return_freed_memory() -> None:
+    """Tell glibc to give every freed block of 16 KiB and more back at once, so that resident memory is what is in use."""
+    _set_thresholds(1 << 14)
+
+
+def _set_thresholds(size: int) -> None:
     library = ctypes.util.find_library("c")
     mallopt = getattr(ctypes.CDLL(library), "mallopt", None) if library else None
     if mallopt:
         for option in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
-            mallopt(option, 1 << 30)
+            mallopt(option, size)
 
 
 def wait(device: torch.device) -> None:

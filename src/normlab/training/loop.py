@@ -14,6 +14,7 @@ from normlab.config import RunConfig, ShiftConfig, StopConfig
 from normlab.data.batches import FIXED, Batches, Split, Splits, load_splits
 from normlab.nets import make_net
 from normlab.nets.block import memory_format
+from normlab.nets.checkpoint import forward_of
 from normlab.seeds import generator
 from normlab.training.device import set_up, wait
 from normlab.training.evaluate import CALIBRATION_IMAGES, evaluate, final_measures
@@ -66,6 +67,7 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
     net.train()
     if config.numerics.cuda_graph and steps:
         capture(net, splits.train.images[: config.data.batch_size].clone(), config.numerics.amp)
+    forward = forward_of(net, config.numerics, splits.train.images[: config.data.batch_size])
     stream = iter(batches)
     step = -1
     started, evaluating = time.perf_counter(), 0.0
@@ -75,7 +77,7 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
             if step >= shift_step:
                 images = _shifted(images, config.data.shift)
             with torch.autocast(device.type, torch.bfloat16, enabled=config.numerics.amp, cache_enabled=False):
-                loss = F.cross_entropy(net(images), labels) / config.training.accumulate
+                loss = F.cross_entropy(forward(images), labels) / config.training.accumulate
             loss.backward()
             statistics.update()
             losses[step] += loss.detach()

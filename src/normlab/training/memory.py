@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from normlab.config import RunConfig
 from normlab.data.batches import Batches, Splits
+from normlab.nets.checkpoint import forward_of
 
 
 def training_memory(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
@@ -21,6 +22,7 @@ def training_memory(net: nn.Module, config: RunConfig, splits: Splits) -> dict[s
     images, labels = next(iter(Batches(splits.train, config.data, config.seed)))
     own = {tensor.untyped_storage().data_ptr() for tensor in (*net.parameters(), images, labels)}
     held: dict[int, int] = {}
+    forward = forward_of(net, config.numerics, images)
 
     def note(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -28,8 +30,11 @@ def training_memory(net: nn.Module, config: RunConfig, splits: Splits) -> dict[s
             held[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        loss = F.cross_entropy(net(images), labels)  # alive until the sum is taken, so that no address is used twice
+    autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=config.numerics.amp)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), autocast:
+        loss = F.cross_entropy(
+            forward(images), labels
+        )  # alive until the sum is taken, so that no address is used twice
     saved = sum(held.values())
     del loss
     return {

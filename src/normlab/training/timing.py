@@ -1,7 +1,7 @@
-"""Seconds per training step of several configurations, measured side by side in one process."""
+"""Seconds per training step and forward pass of several configurations, measured side by side in one process."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,12 @@ from torch import Tensor, nn
 
 from normlab.config import RunConfig
 from normlab.data.batches import Batches, load_splits
+from normlab.errors import NormlabError
 from normlab.nets import make_net
 from normlab.nets.block import memory_format
+from normlab.nets.checkpoint import forward_of
+from normlab.nets.fold import fold
+from normlab.norms import find_method
 from normlab.training.device import set_up
 from normlab.training.optim import make_optimizer
 
@@ -21,21 +25,55 @@ ROUNDS = 12
 def step_seconds(configs: list[RunConfig]) -> list[dict[str, float]]:
     """Median seconds of forward, backward and optimizer step on one resident batch, for each configuration.
 
-    All configurations in both memory layouts are warmed up and then take turns, ``ROUNDS`` times, so that a slow moment
-    of the machine meets all of them. Returns for each ``common_layout`` (the configured one) and ``best_layout``.
+    All configurations in both memory layouts take turns. Returns for each ``common_layout`` (the configured one) and
+    ``best_layout``.
     """
-    steppers = [[stepper(config, layout, set_up(config.numerics)) for layout in LAYOUTS] for config in configs]
-    repeats = [max(1, round(0.02 / seconds_of(row[0], 3))) for row in steppers]
-    times: list[list[list[float]]] = [[[] for _ in LAYOUTS] for _ in configs]
+    steps = [stepper(config, layout, set_up(config.numerics)) for config in configs for layout in LAYOUTS]
+    return _by_layout(configs, in_turns(steps))
+
+
+def inference_seconds(configs: list[RunConfig]) -> list[dict[str, float]]:
+    """The same for a forward pass in evaluation mode. ``folded``: in the better layout, with batch norms folded into the
+    layers before them, for nets that allow it.
+    """
+    passes = [forwarder(config, layout, set_up(config.numerics)) for config in configs for layout in LAYOUTS]
+    foldable = {index: found for index, config in enumerate(configs) if (found := _folded(config))}
+    medians = in_turns([*passes, *(step for pair in foldable.values() for step in pair)])
+    rows = _by_layout(configs, medians[: len(passes)])
+    for place, index in enumerate(foldable):
+        first = len(passes) + 2 * place
+        rows[index]["folded"] = min(medians[first : first + 2])
+    return rows
+
+
+def in_turns(steps: Sequence[Callable[[], object]]) -> list[float]:
+    """Median seconds of each step; all are warmed up and then take turns, ``ROUNDS`` times, so that a slow moment of the
+    machine meets all of them.
+    """
+    repeats = [max(1, round(0.02 / seconds_of(step, 3))) for step in steps]
+    times: list[list[float]] = [[] for _ in steps]
     for _ in range(ROUNDS):
-        for index, row in enumerate(steppers):
-            for layout, step in enumerate(row):
-                times[index][layout].append(seconds_of(step, repeats[index]))
-    medians = [[sorted(samples)[len(samples) // 2] for samples in row] for row in times]
+        for samples, step, count in zip(times, steps, repeats, strict=True):
+            samples.append(seconds_of(step, count))
+    return [sorted(samples)[len(samples) // 2] for samples in times]
+
+
+def _by_layout(configs: list[RunConfig], medians: list[float]) -> list[dict[str, float]]:
+    rows = [medians[i : i + len(LAYOUTS)] for i in range(0, len(medians), len(LAYOUTS))]
     return [
         {"common_layout": row[LAYOUTS.index(config.numerics.layout)], "best_layout": min(row)}
-        for config, row in zip(configs, medians, strict=True)
+        for config, row in zip(configs, rows, strict=True)
     ]
+
+
+def _folded(config: RunConfig) -> list[Callable[[], None]]:
+    """The folded net's forward passes in both layouts; none where there is nothing to fold, or it cannot be."""
+    if not find_method(config.norm.name).running:
+        return []
+    try:
+        return [forwarder(config, layout, set_up(config.numerics), fold) for layout in LAYOUTS]
+    except NormlabError:
+        return []
 
 
 def seconds_of(step: Callable[[], object], repeats: int) -> float:
@@ -61,7 +99,7 @@ def stepper(
     optimizer = make_optimizer(config.optimizer, net.parameters())
     images, labels = next(iter(Batches(splits.train, config.data, config.seed)))
     images, labels = images.to(device).contiguous(memory_format=memory_format(layout)), labels.to(device)
-    call = wrap(net)
+    call = wrap(net) if not config.numerics.checkpoint else forward_of(net, config.numerics, images)
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=config.numerics.amp):
@@ -69,5 +107,22 @@ def stepper(
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def forwarder(
+    config: RunConfig, layout: str, device: torch.device, change: Callable[[nn.Module], nn.Module] = lambda net: net
+) -> Callable[[], None]:
+    """A forward pass of the configured net, after ``change``, in evaluation mode on one resident batch."""
+    splits = load_splits(config.data, config.seed)
+    net = change(make_net(config.net, config.norm, splits.shape, splits.classes, config.seed).eval())
+    net.to(device, memory_format=memory_format(layout))  # type: ignore[call-overload]
+    images = splits.train.images[: config.data.batch_size].to(device).contiguous(memory_format=memory_format(layout))
+
+    @torch.no_grad()
+    def step() -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.numerics.amp):
+            net(images)
 
     return step

@@ -18,11 +18,13 @@ class StoreNumbers:
 
     def status(self, run_key: str) -> str | None:
         facts = self.store.facts(run_key)
-        return None if facts is None else str(facts["status"])
+        if facts is not None:
+            return str(facts["status"])
+        return "ok" if self.store.evaluation(run_key, "cost") is not None else None
 
 
 def cell_table(expansion: Expansion, store: Store) -> pd.DataFrame:
-    """A row a planned run: grid, cell, role, run_key, status (None while it is not done) and the grid's axes."""
+    """A row a planned run or measurement of costs: grid, cell, role, run_key, status (None while it is not done) and the grid's axes."""
     numbers = StoreNumbers(store)
     rows = [
         {
@@ -33,6 +35,6 @@ def cell_table(expansion: Expansion, store: Store) -> pd.DataFrame:
             "status": numbers.status(plan.run_key),
             **plan.axes,
         }
-        for plan in expansion.planned
+        for plan in (*expansion.planned, *expansion.costs)
     ]
     return pd.DataFrame(rows)

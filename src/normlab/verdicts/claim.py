@@ -52,7 +52,7 @@ class Contrast:
     θ = [f(plus) − f(minus)] − [f(less[0]) − f(less[1])], with f the measure, or its natural logarithm where ``log``.
     Without ``minus`` the number ``reference`` stands in its place. ``over`` names the axis along which the measure
     reduces several runs of a seed to one number: rates, or the members of a range of which some may fail.
-    ``unit`` and ``delta`` replace the claim's for this part. The first arm named is the claimed larger one. ``test`` is
+    ``unit``, ``delta`` and ``kind`` replace the claim's for this part. The first arm named is the claimed larger one. ``test`` is
     the paired t-test, or for failures the exact test of sign flips, which for one pair a seed is McNemar's.
     """
 
@@ -67,6 +67,7 @@ class Contrast:
     unit: Unit | None = None
     delta: float | str | None = None
     test: Literal["t", "sign_flip"] = "t"
+    kind: Kind | None = None
 
     @property
     def arms(self) -> tuple[Arm, ...]:

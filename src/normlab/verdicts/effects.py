@@ -131,6 +131,8 @@ class CellReader:
                 )
             else:
                 values[seed] = self.numbers.value(of_seed["run_key"].iloc[0], measure)
+                if values[seed] is None and measure.startswith("cost."):  # trained, but its cost was not measured yet
+                    result.missing += 1
         return values
 
     def _measure(self, arm: Arm, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float]) -> str:

@@ -56,7 +56,8 @@ def _look_beside(
 
 def _first_look_done(expansion: Expansion, store: Store, later: tuple[int, ...]) -> bool:
     first = [plan for plan in expansion.planned if plan.axes.get("seed") not in later]
-    return bool(first) and not expansion.waiting and all(plan.run_key in store for plan in first)
+    measured = all(store.evaluation(plan.run_key, "cost") is not None for plan in expansion.costs)
+    return measured and not expansion.waiting and all(plan.run_key in store for plan in first)
 
 
 def _look_again(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from normlab.verdicts.claim import Case, Claim, Contrast, Finding, Text
+from normlab.verdicts.claim import Case, Claim, Contrast, Finding, Kind, Text
 from normlab.verdicts.effects import CellReader, Effects
 from normlab.verdicts.statistics import ALPHA, Test, benjamini_hochberg, decide, holm
 
@@ -20,6 +20,7 @@ class PartResult:
     """One contrast in one setting."""
 
     contrast: Contrast
+    kind: Kind
     delta: float
     unit: str
     effects: Effects
@@ -148,8 +149,9 @@ def evaluate_parts(
         delta = part.delta if part.delta is not None else claim.delta
         number = known[delta] if isinstance(delta, str) else delta
         effects = reader.effects(part, at, known, seeds(part))
-        test = decide(effects.array, claim.kind, number, effects.step, part.test)
-        parts.append(PartResult(part, number, part.unit or claim.unit, effects, test))
+        kind = part.kind or claim.kind
+        test = decide(effects.array, kind, number, effects.step, part.test)
+        parts.append(PartResult(part, kind, number, part.unit or claim.unit, effects, test))
     return parts
 
 
@@ -174,7 +176,7 @@ def judge(results: list[ClaimResult]) -> None:
 def _setting_verdict(claim: Claim, setting: SettingResult) -> str:
     if not setting.run:
         return "not run"
-    reaches = claim.kind != "superiority" or all(p.test.estimate >= p.delta for p in setting.parts)
+    reaches = all(p.kind != "superiority" or p.test.estimate >= p.delta for p in setting.parts)
     if setting.p_adjusted < ALPHA and reaches:
         return "supported"
     if setting.p_refute_adjusted < ALPHA:

@@ -1,0 +1,46 @@
+"""Gradient checkpointing: less memory for a second forward pass."""
+
+import copy
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint_sequential
+
+from normlab.config import NumericsConfig
+from normlab.errors import NormlabError
+
+
+def forward_of(net: nn.Module, numerics: NumericsConfig, example: Tensor) -> Callable[[Tensor], Tensor]:
+    """How training calls the net: as it is, or checkpointed where ``numerics.checkpoint``."""
+    return checkpointed(net, example) if numerics.checkpoint else net
+
+
+def checkpointed(net: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
+    """``net`` as a function that keeps only √L of its L modules' outputs and computes the rest again going backward.
+
+    Outputs and gradients are the same. Running averages see every batch twice, which our loop's do not mind: their
+    momentum is 1 while they train.
+
+    Paper: Chen, Xu, Zhang & Guestrin 2016.
+
+    Raises:
+        NormlabError: where a second forward pass over ``example`` differs from the first, since then the pass going
+            backward would not be the one that went forward: dropout, or a norm whose state feeds its training.
+    """
+    assert isinstance(net, nn.Sequential)
+    twin = copy.deepcopy(net).train()
+    with torch.no_grad():
+        if not torch.equal(twin(example), twin(example)):
+            raise NormlabError(
+                "numerics.checkpoint=true: this net's forward pass changes from one call to the next (dropout, or a norm "
+                "whose state feeds training), so it cannot be computed again; use numerics.checkpoint=false"
+            )
+    segments = max(2, round(math.sqrt(len(net))))
+
+    def forward(images: Tensor) -> Tensor:
+        output: Tensor = checkpoint_sequential(net, segments, images, use_reentrant=False)
+        return output
+
+    return forward
