@@ -342,14 +342,16 @@ def figure(results: Results) -> Figure | None:
         rows = results.select("nets", setting=setting, data__batch_size=LARGE)
         found = set(rows["norm"]) if len(rows) else set()
         norms = [norm for norm in COLOURS if norm in found and norm != "none"]
+        row[0].set_ylabel(f"{DATA_TITLES[setting]}, batch {LARGE}")
         for ax, (measure, title) in zip(row, kinds.items(), strict=True):
             none = results.by_seed(rows[rows["norm"] == "none"], f"cost.{measure}") if len(rows) else {}
             for place, norm in enumerate(norms):
                 own = results.by_seed(rows[rows["norm"] == norm], f"cost.{measure}")
                 draw_ratio(ax, place, [own[seed] / none[seed] for seed in own if seed in none], norm)
             ax.axvline(1, color="#24292f", linewidth=0.8)
-            ax.set(title=f"{DATA_TITLES[setting]}, batch {LARGE}: {title}", xlabel="over the net without norm")
-            ax.set_xlim(left=0)
+            ax.set(title=title, xlabel="over the net without norm")
+            ax.set_xlim(0, ax.get_xlim()[1] * 1.12)
+            ax.grid(visible=False, axis="y")
             ax.xaxis.set_major_formatter(lambda value, _: f"×{value:g}")
         row[0].set_yticks(range(len(norms)), [method_title(norm) for norm in norms], fontsize=9)
         row[0].set_ylim(len(norms) - 0.5, -0.5)

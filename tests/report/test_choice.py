@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normlab.report.choice import Candidate, Situation, choice_figure, choice_table, choose
+from normlab.report.choice import (
+    Candidate,
+    Situation,
+    choice_figure,
+    choice_table,
+    choose,
+    pareto_figure,
+    pareto_front,
+)
 
 SEEDS = range(5)
 NOISE = np.array([-1.2, 0.7, 0.1, -0.4, 0.8]) * 0.01
@@ -73,3 +81,24 @@ def test_the_map_has_a_tile_for_every_method_and_situation() -> None:
     assert sum("★" in text for text in texts) == 2
     assert "×1.5" in texts  # batch norm's time over none's
     plt.close(figure)
+
+
+def test_the_pareto_front_holds_what_nothing_beats_in_both() -> None:
+    costs = {"none": 1.0, "layer": 1.1, "group": 1.2, "batch": 1.5, "dear": 2.0}
+    accuracy = {"none": 70.0, "layer": 88.0, "group": 85.0, "batch": 90.0, "dear": 90.0}
+    assert pareto_front(costs, accuracy) == ["none", "layer", "batch"]
+
+
+def test_accuracy_against_cost_labels_every_method_without_overlap() -> None:
+    figure = pareto_figure([choose(SITUATION)])
+    assert figure is not None
+    figure.canvas.draw()
+    for ax in figure.axes:
+        boxes = [text.get_window_extent() for text in ax.texts]
+        assert len(boxes) == 4
+        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    plt.close(figure)
+
+
+def test_accuracy_against_cost_needs_costs() -> None:
+    assert pareto_figure([choose(Situation("mnist", "CNN", 2, [BATCH, Candidate("other", BATCH.accuracy)]))]) is None

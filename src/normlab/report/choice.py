@@ -13,6 +13,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from normlab.report.style import COLOURS, DATA_TITLES, method_title
 from normlab.verdicts.statistics import ALPHA, holm, p_greater
@@ -160,6 +162,74 @@ def choice_figure(choices: Sequence[Choice]) -> Figure:
     bar.set_label(f"points behind the best ({WORST_SHOWN} or more)", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     return figure
+
+
+def pareto_figure(choices: Sequence[Choice]) -> Figure | None:
+    """Accuracy against the time and the memory of a training step, for the largest batch of the first net on each data set.
+
+    A line joins the methods that no other one beats in both: the Pareto front. None where costs are not measured.
+    """
+    first = choices[0].situation.net
+    largest = max(choice.situation.batch_size for choice in choices if choice.situation.net == first)
+    chosen = [c.situation for c in choices if (c.situation.net, c.situation.batch_size) == (first, largest)]
+    readings: dict[str, Callable[[Candidate], float | None]] = {
+        "time of a training step, none = 1": lambda c: c.step_seconds,
+        "memory of a training step, none = 1": lambda c: c.saved_bytes,
+    }
+    if any(not _against_none(situation, cost) for situation in chosen for cost in readings.values()):
+        return None
+    figure, axes = plt.subplots(
+        len(chosen), 2, figsize=(12, 4.3 * len(chosen)), squeeze=False, sharey="row", layout="constrained"
+    )
+    for row, situation in zip(axes, chosen, strict=True):
+        accuracy = {c.method: 100 * c.mean for c in situation.candidates}
+        for ax, (title, cost) in zip(row, readings.items(), strict=True):
+            _draw_pareto(ax, _against_none(situation, cost), accuracy)
+            data = DATA_TITLES.get(situation.data, situation.data)
+            ax.set(title=f"{data}: {situation.title}", xlabel=title)
+        row[0].set_ylabel("test accuracy, %")
+    return figure
+
+
+def pareto_front(costs: Mapping[str, float], accuracy: Mapping[str, float]) -> list[str]:
+    """The methods, by rising cost, of which no other one is both cheaper and more accurate."""
+    front: list[str] = []
+    for method in sorted(costs, key=lambda m: (costs[m], -accuracy[m])):
+        if not front or accuracy[method] > accuracy[front[-1]]:
+            front.append(method)
+    return front
+
+
+def _draw_pareto(ax: Axes, costs: Mapping[str, float], accuracy: Mapping[str, float]) -> None:
+    front = pareto_front(costs, accuracy)
+    ax.plot([costs[m] for m in front], [accuracy[m] for m in front], color="#24292f", linewidth=1, zorder=1)
+    texts = []
+    for method, cost in costs.items():
+        on_front = method in front
+        ax.plot(
+            cost, accuracy[method], "o", color=COLOURS.get(method, "#57606a"), markersize=8 if on_front else 6, zorder=2
+        )
+        weight = "bold" if on_front else "normal"
+        texts.append(ax.text(cost, accuracy[method], method_title(method), fontsize=8, fontweight=weight))
+    _spread(ax, texts)
+
+
+def _spread(ax: Axes, texts: list[Text]) -> None:
+    """Move labels up or down until none covers another."""
+    figure = ax.figure
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    placed: list[Bbox] = []
+    for text in sorted(texts, key=lambda t: -t.get_position()[1]):
+        x, y = ax.transData.transform(text.get_position())
+        box = text.get_window_extent(renderer)
+        for shift in sorted(range(-60, 61, 4), key=abs):
+            moved = box.translated(10, shift - box.height / 3)
+            if not any(moved.overlaps(other) for other in placed):
+                break
+        placed.append(moved)
+        left, bottom = ax.transData.inverted().transform((x + 10, y + shift - box.height / 3))
+        text.set_position((float(left), float(bottom)))
 
 
 def _draw_map(ax: Axes, choices: list[Choice], methods: list[str]) -> None:

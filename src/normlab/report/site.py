@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from normlab.config import ROUTES
 from normlab.report import sentences
-from normlab.report.choice import Choice, Situation, choice_figure, choice_table, choose
+from normlab.report.choice import Choice, Situation, choice_figure, choice_table, choose, pareto_figure
 from normlab.report.forest import forest
 from normlab.report.inputs import Question, Results
 from normlab.report.methods import method_table
@@ -120,10 +120,11 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
 
 @dataclass(frozen=True)
 class Chapter:
-    """Which normalization: the choices, and their map as SVG."""
+    """Which normalization: the choices, and as SVG their map and, where costs are measured, accuracy against cost."""
 
     choices: list[Choice]
     figure: str
+    pareto: str | None
 
 
 def _choice(situations: list[Situation], root: Path, sections: list[Section]) -> Chapter | None:
@@ -139,7 +140,11 @@ def _choice(situations: list[Situation], root: Path, sections: list[Section]) ->
         f"distinguishable from it · scale {sections[0].results.scale} · "
         f"{sections[0].results.device}"
     )
-    return Chapter(choices, save_figure(choice_figure(choices), root / "figures", "which-normalization", caption))
+    figure = save_figure(choice_figure(choices), root / "figures", "which-normalization", caption)
+    drawn = pareto_figure(choices)
+    note = f"n = {several} seeds · scale {sections[0].results.scale} · {sections[0].results.device}"
+    pareto = save_figure(drawn, root / "figures", "accuracy-against-cost", note) if drawn else None
+    return Chapter(choices, figure, pareto)
 
 
 def _table(table: pd.DataFrame, root: Path, name: str, folder: str = "tables") -> None:
