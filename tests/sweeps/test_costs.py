@@ -1,0 +1,85 @@
+"""Grids that measure costs: nothing is trained, everything is measured once, and contrasts read it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from normlab.runs.store import Store
+from normlab.sweeps.compose import Composer
+from normlab.sweeps.design import Design
+from normlab.sweeps.expand import Expander
+from normlab.sweeps.status import status_of
+from normlab.sweeps.sweep import sweep
+from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
+from normlab.verdicts.looks import expand_and_judge
+from tests.conftest import SMALL
+
+T = Text("x", "x")
+DESIGN = Design.parse(
+    {
+        "name": "toy",
+        "title": "Toy",
+        "title_ja": "Toy",
+        "scales": {"quick": {"seeds": {"tune": [100], "report": [0, 1, 2]}, "settings": {"one": {"overrides": SMALL}}}},
+        "grids": {"nets": {"costs": "net", "axes": {"norm": ["none", "batch"]}}},
+    },
+    "toy",
+)
+DEARER = Claim(
+    "dearer", ("A",), T, T, "superiority", unit="ratio", delta=0.05,
+    cases=(Case(T, (Contrast(T, "cost.saved_bytes", Arm("nets", {"norm": "batch"}), Arm("nets", {"norm": "none"}), log=True),)),),
+)  # fmt: skip
+
+
+@pytest.fixture
+def expander(tmp_path: Path) -> Expander:
+    return Expander(DESIGN, "quick", Store(tmp_path / "quick"), Composer())
+
+
+def never(plan: Path) -> None:
+    raise AssertionError("nothing is to be trained")
+
+
+def run(expander: Expander, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sweep, and say how many configurations each call measured."""
+    from normlab.training import cost
+
+    calls: list[int] = []
+
+    def counted(configs: Any) -> list[dict[str, float]]:
+        calls.append(len(configs))
+        return [{"saved_bytes": 100.0 + 50 * (c.norm.name == "batch") + c.seed} for c in configs]
+
+    monkeypatch.setitem(cost.COSTS, "net", counted)
+    sweep("toy", expander.expand, never, expander.store, {"name": "none"})
+    expander.store.refresh()
+    return calls
+
+
+def test_costs_are_measured_by_repetition_and_only_once(expander: Expander, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = status_of(expander.expand(), expander.store)
+    assert (before.done, before.left) == (0, 6)
+    assert run(expander, monkeypatch) == [2, 2, 2]
+    assert run(expander, monkeypatch) == []
+    after = status_of(expander.expand(), expander.store)
+    assert (after.done, after.left) == (6, 0)
+
+
+def test_a_contrast_reads_costs_and_is_not_run_without_them(
+    expander: Expander, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, (before,) = expand_and_judge(expander, [DEARER])
+    assert before.verdict == "not run"
+    run(expander, monkeypatch)
+    _, (after,) = expand_and_judge(expander, [DEARER])
+    assert after.verdict == "supported"
+    assert after.settings[0].parts[0].test.estimate == pytest.approx(0.4, abs=0.01)
+
+
+def test_a_run_whose_cost_was_not_measured_is_missing_not_excluded(expander: Expander) -> None:
+    for plan in expander.expand().costs:
+        expander.store._facts[plan.run_key] = {"run_key": plan.run_key, "status": "ok"}
+    _, (found,) = expand_and_judge(expander, [DEARER])
+    assert found.verdict == "not run"
+    assert found.settings[0].parts[0].effects.missing == 6
