@@ -46,6 +46,14 @@ def measure(store: Store, run_key: str, name: str) -> Value | None:
 
     A diverged run's accuracy counts at chance.
     """
+    known = store.measured
+    if (run_key, name) not in known:
+        known[run_key, name] = _measure(store, run_key, name)
+    found: Value | None = known[run_key, name]
+    return found
+
+
+def _measure(store: Store, run_key: str, name: str) -> Value | None:
     facts = store.facts(run_key)
     if name.startswith("cost."):  # Costs are measured without training.
         return _value((store.evaluation(run_key, "cost") or {}).get(name.removeprefix("cost.")))
@@ -97,9 +105,10 @@ def _time_to(store: Store, run_key: str, base: str, target: float) -> Value | No
 
 
 def _validation_accuracy_at(history: pd.DataFrame, epoch: float) -> float | None:
-    rows = history.dropna(subset=["validation_accuracy"])
-    near = rows[(rows["epoch"] - epoch).abs() < 0.051]
-    return None if near.empty else near["validation_accuracy"].iloc[(near["epoch"] - epoch).abs().argmin()]
+    accuracies = history["validation_accuracy"].to_numpy(dtype=float)
+    distance = np.where(np.isnan(accuracies), np.inf, (history["epoch"] - epoch).abs().to_numpy(dtype=float))
+    place = int(distance.argmin())
+    return float(accuracies[place]) if distance[place] < 0.051 else None
 
 
 def _lowest_train_loss(history: pd.DataFrame) -> float | None:

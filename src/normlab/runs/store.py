@@ -39,6 +39,7 @@ class Store:
         self._facts: dict[str, dict[str, Any]] = {}
         self._histories: dict[str, pd.DataFrame] = {}
         self._evaluations: dict[tuple[str, str], dict[str, float]] = {}
+        self.measured: dict[tuple[str, str], Any] = {}  # what was read off runs and evaluations, until these change
         self._seen: dict[Path, int] = {}  # single files taken in, and when each was written
         self._compacted_at: float | None = None
 
@@ -66,10 +67,12 @@ class Store:
 
     def _take_run(self, record: Record) -> None:
         key = record.facts["run_key"]
+        self.measured.clear()
         self._facts[key] = record.facts
         self._histories[key] = pd.DataFrame(record.table)
 
     def _take_evaluation(self, record: Record) -> None:
+        self.measured.clear()
         identity = (record.facts["run_key"], record.facts["evaluation"])
         self._evaluations[identity] = {row["measure"]: row["value"] for row in record.table}
 
@@ -78,6 +81,7 @@ class Store:
         if not runs.exists() or runs.stat().st_mtime == self._compacted_at:
             return
         self._compacted_at = runs.stat().st_mtime
+        self.measured.clear()
         for row in _query(runs).to_dict("records"):
             self._facts[str(row["run_key"])] = {str(k): v for k, v in row.items() if not _absent(v)}
         for key, rows in _query(self.root / "history.parquet").groupby("run_key", sort=False):
