@@ -34,7 +34,7 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
             wanted = _look_again(results, reader, constants, _seeds(design, scale, second_look=True))
         if wanted <= expander.second_look:
             for result in results:
-                result.beside = _look_beside(result.claim, reader, constants, _seeds(design, scale))
+                result.beside = _look_beside(result.claim, reader, constants, design, scale)
             return expansion, results
         expander.second_look |= wanted
 
@@ -44,14 +44,19 @@ def _seeds(design: Design, scale: str, second_look: bool = False) -> SeedsOf:
 
 
 def _look_beside(
-    claim: Claim, reader: CellReader, constants: Mapping[str, Mapping[str, float]], seeds: SeedsOf
+    claim: Claim, reader: CellReader, constants: Mapping[str, Mapping[str, float]], design: Design, scale: str
 ) -> list[SettingResult]:
-    """What is shown with a claim and decides nothing, on the first look's seeds."""
-    return [
-        SettingResult(case, at, evaluate_parts(claim, case, at, reader, constants, seeds))
-        for case in claim.beside
-        for at in reader.settings(case.parts[0], case.by)
-    ]
+    """What is shown with a claim and decides nothing: on all seeds where they are there, else on the first look's."""
+    found = []
+    for case in claim.beside:
+        for at in reader.settings(case.parts[0], case.by):
+            setting = SettingResult(case, at, [])
+            for second_look in (True, False):
+                setting.parts = evaluate_parts(claim, case, at, reader, constants, _seeds(design, scale, second_look))
+                if setting.run:
+                    break
+            found.append(setting)
+    return found
 
 
 def _first_look_done(expansion: Expansion, store: Store, later: tuple[int, ...]) -> bool:
