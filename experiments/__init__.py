@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from normlab.errors import NormlabError
@@ -42,6 +43,11 @@ class Experiment:
         """The experiment's figure."""
         figure: Figure | None = self.module.figure(results)
         return figure
+
+    def table(self, results: Results) -> pd.DataFrame | None:
+        """The experiment's own table, if it has one."""
+        found: pd.DataFrame | None = self.module.table(results) if hasattr(self.module, "table") else None
+        return found
 
     def situations(self, results: Results) -> list[Situation]:
         """The situations that the experiment compares methods in, if it does."""

@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -329,6 +330,61 @@ CLAIMS = (
         ),
     ),
 )
+
+
+# What the articles' table says of overhead and of memory, in our words; it names six methods.
+ARTICLES = {
+    "weight": "very low",
+    "layer": "low",
+    "instance": "low",
+    "group": "low",
+    "batch": "medium",
+    "spectral": "high",
+}
+
+
+def table(results: Results) -> pd.DataFrame | None:
+    """Every measured method over the net without norm, beside what the articles' table says."""
+    kinds = {
+        "training step": "step",
+        "inference": "inference",
+        "inference, folded": "inference_folded",
+        "peak memory": "peak_bytes",
+        "kept for backward": "saved_bytes",
+    }
+    rows = []
+    for grid, net_title in (("nets", "CNN"), ("residual", "ResNet-8")):
+        for setting in results.settings:
+            cells = results.select(grid, setting=setting)
+            if not len(cells):
+                continue
+            sizes = sorted(cells["data.batch_size"].unique()) if grid == "nets" else [LARGE]
+            for size in sizes:
+                same = cells[cells["data.batch_size"] == size] if grid == "nets" else cells
+                bare = same[same["norm"] == "none"]
+                none = {kind: results.by_seed(bare, f"cost.{kind}") for kind in kinds.values()}
+                for norm in [name for name in COLOURS if name in set(same["norm"])]:
+                    own = same[same["norm"] == norm]
+                    rows.append(
+                        {"data": DATA_TITLES[setting], "net": net_title, "batch": int(size), "method": method_title(norm)}
+                        | {title: _over(results.by_seed(own, f"cost.{kind}"), none[kind.removesuffix("_folded")])
+                           for title, kind in kinds.items()}
+                        | {"parameters": _count(results.values(own, "cost.parameters")),
+                           "state": _count(results.values(own, "cost.state")),
+                           "the articles: overhead and memory": ARTICLES.get(norm, "")}
+                    )  # fmt: skip
+    return pd.DataFrame(rows) if rows else None
+
+
+def _over(own: dict[int, float], none: dict[int, float]) -> float:
+    """The geometric mean of ratios over repetitions."""
+    logs = [math.log(own[seed] / none[seed]) for seed in own if seed in none]
+    return math.exp(sum(logs) / len(logs)) if logs else math.nan
+
+
+def _count(values: list[float]) -> str:
+    """A number that is the same in every repetition."""
+    return f"{values[0]:,.0f}" if values else "–"
 
 
 def figure(results: Results) -> Figure | None:

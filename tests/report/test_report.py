@@ -1,5 +1,6 @@
 """The report: what it writes, that it is one safe page in two languages, and that it flags what was changed."""
 
+import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,6 +76,9 @@ class Toy:
         ax.legend()
         return figure
 
+    def table(self, results: Results) -> pd.DataFrame | None:
+        return pd.DataFrame([{"a": 1.23456, "b": HOSTILE}, {"a": math.nan, "b": ""}])
+
     def situations(self, results: Results) -> list[Situation]:
         return []
 
@@ -109,6 +113,7 @@ def test_it_writes_verdicts_tables_figures_and_one_safe_page(store: Store) -> No
         assert not pd.read_csv(store.root / "tables" / f"{name}.csv").empty
     text = page.read_text()
     assert "<script>alert" not in text
+    assert '<td class="num">1.23</td>' in text
     assert "<b>cpu" not in text
     assert "バッチの方がよい" in text
     assert "make claim CLAIM=batch-is-better SCALE=quick" in text

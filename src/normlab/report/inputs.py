@@ -34,6 +34,10 @@ class Question(Protocol):
 
     def draw(self, results: "Results") -> Figure | None: ...
 
+    def table(self, results: "Results") -> pd.DataFrame | None:
+        """A table of the experiment's own, shown below its figure; mostly none."""
+        ...
+
     def situations(self, results: "Results") -> list[Situation]:
         """The situations for which the experiment's runs say which method to choose; mostly none."""
         ...

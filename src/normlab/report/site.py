@@ -38,6 +38,7 @@ class Section:
     results: Results
     claims: list[ClaimResult]
     figure: str | None = None
+    table: pd.DataFrame | None = None
     figures: dict[str, str] = field(default_factory=dict)
     runs: int = 0
 
@@ -97,6 +98,9 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
             section.figure = save_figure(
                 figure, store.root / "figures", section.question.name, section.results.caption()
             )
+        section.table = section.question.table(section.results) if decided else None
+        if section.table is not None:
+            _table(section.table, store.root, f"{section.question.name}--table")
         for result in section.claims:
             name = section.figure_name(result)
             if name:
