@@ -129,8 +129,8 @@ CLAIMS = (
         id="overhead-grows",
         sources=("A §5.3",),
         statement=Text(
-            "The overhead of batch norm is worse in deep nets and with much data.",
-            "バッチ正規化の負担は、深いネットや大きなデータで増す。",
+            "The overhead of batch norm is worse in deep nets and with large data (here: large batches).",
+            "バッチ正規化の負担は、深いネットや大きなデータ(ここでは大きなバッチ)で増す。",
         ),
         method=Text(
             "The time of a training step with batch norm over without: in the deepest net over the shallowest, and with large batches "

@@ -180,6 +180,19 @@ CLAIMS = (
             Case(Text("same data", "同じデータ"), probes("")),
             Case(Text("other data", "別のデータ"), probes("other_"), scales=REAL_DATA),
         ),
+        beside=(
+            Case(
+                Text("whether the nets are equally accurate", "正解率が揃っているか"),
+                (
+                    Contrast(
+                        Text("test accuracy, batch norm − none (recalibrated)", "テスト正解率 BN − none(再較正)"),
+                        "test_accuracy_recalibrated",
+                        Arm("matched", {"norm": "batch"}),
+                        Arm("matched", {"norm": "none"}),
+                    ),
+                ),
+            ),
+        ),
     ),
 )
 

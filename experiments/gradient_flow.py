@@ -16,6 +16,7 @@ from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 TEN_IN_64_LAYERS = math.log(10) / 64  # a growth per layer by which gradients grow tenfold over 64 layers
+STEEPNESS = 1 / 64  # the same in decades a layer
 ONE_STEP = math.log(1.7)  # of the grid of depths
 EACH_NET = Text("at initialization", "初期値")
 TRAINED = Text("trained MLP", "学習後の MLP")
@@ -54,8 +55,8 @@ CLAIMS = (
         id="no-vanish-explode",
         sources=("B components 7", "B benefits 3", "B benefits 7"),
         statement=Text(
-            "With batch norm gradients neither vanish nor explode.",
-            "バッチ正規化を使うと、勾配の消失も爆発も起こらない。",
+            "Batch norm keeps gradients from vanishing and exploding: their norm changes less from layer to layer.",
+            "バッチ正規化は勾配の消失と爆発を防ぐ。層から層への勾配ノルムの変化が小さくなる。",
         ),
         method=Text(
             "The logarithm of the gradient's norm at each layer's output, as a line over the layers: its absolute slope without norm "
@@ -65,7 +66,7 @@ CLAIMS = (
         ),
         kind="superiority",
         unit="number",
-        delta=0.01,
+        delta=STEEPNESS,
         cases=(
             Case(EACH_NET, flatter("at_init"), by=("setting", "net", "net.activation", "net.depth")),
             Case(TRAINED, flatter("deep", {"level": "best"}), by=("setting", "net.activation", "net.depth")),
@@ -96,6 +97,21 @@ CLAIMS = (
                         "gradient_variance.log_relative_variance",
                         Arm("matched", {"norm": "none"}),
                         Arm("matched", {"norm": "batch"}),
+                    ),
+                ),
+                by=("setting", "loss"),
+            ),
+        ),
+        beside=(
+            Case(
+                Text("whether the losses are matched", "損失が揃っているか"),
+                (
+                    Contrast(
+                        Text("training loss, none − batch norm (recalibrated)", "訓練損失 none − BN(再較正)"),
+                        "train_loss_recalibrated",
+                        Arm("matched", {"norm": "none"}),
+                        Arm("matched", {"norm": "batch"}),
+                        unit="number",
                     ),
                 ),
                 by=("setting", "loss"),

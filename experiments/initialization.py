@@ -168,7 +168,7 @@ def figure(results: Results) -> Figure | None:
         ax.text(101, -0.75, "failed", fontsize=8, va="center", color="#57606a")
         ax.set_yticks(range(len(inits)), inits, fontsize=9)
         ax.set_ylim(len(inits) - 0.4, -0.95)
-        ax.set(title=DATA_TITLES[setting], xlabel="test accuracy, %", xlim=(0, 112))
+        ax.set(title=f"{DATA_TITLES[setting]}: short trainings at one rate", xlabel="test accuracy, %", xlim=(0, 112))
         ax.set_xticks(range(0, 101, 20))
     for norm in ("none", "batch"):
         axes[0][0].plot([], [], "o", color=COLOURS[norm], label=method_title(norm))

@@ -297,8 +297,11 @@ def candidates(results: Results, rows: pd.DataFrame, axis: str) -> list[Candidat
     """A candidate for each value of ``axis`` that all reporting seeds have been run with."""
     found = []
     for method, cells in rows.groupby(axis, sort=False) if len(rows) else ():
-        accuracy = results.by_seed(cells, "test_accuracy")
-        if set(results.seeds) <= set(accuracy):
+        found_on = results.by_seed(cells, "test_accuracy")
+        accuracy = {
+            seed: found_on[seed] for seed in results.seeds if seed in found_on
+        }  # the seeds that all methods have
+        if len(accuracy) == len(results.seeds):
             seconds = results.values(cells, "step_seconds.common_layout")
             memory = results.values(cells, "training_memory.saved_bytes")
             found.append(

@@ -89,11 +89,12 @@ def _register(config: Any, store: Any) -> None:
     if not config["experiment"]:
         return
     from experiments import NAMES, load_experiment
-    from normlab.verdicts.registry import make_lock, register
+    from normlab.verdicts.registry import make_lock, register, register_second_look
 
     if config["experiment"]["name"] in NAMES:
         experiment = load_experiment(config["experiment"]["name"])
         lock = make_lock([(experiment.design, experiment.claims)])
+        register_second_look(store.root, experiment.design, config["scale"]["name"])
         register(
             store.root,
             {

@@ -139,7 +139,8 @@ class ScheduleConfig(Strict):
 
 class StopConfig(Strict):
     """Training stops where a measure is reached: the mean training loss of the last ``every`` steps is at most ``at``, or
-    the validation accuracy at least ``at``, looked at after every ``every`` steps. For comparisons at matched states.
+    the validation accuracy at least ``at``, looked at after every ``every`` steps, with the statistics of large batches:
+    running averages lag behind the weights. For comparisons at matched states.
     """
 
     measure: Literal["train_loss", "validation_accuracy"]
@@ -163,8 +164,9 @@ class NumericsConfig(Strict):
     """What the arithmetic runs on. ``threads`` is the one field here that is not part of a run's key.
 
     ``amp`` computes convolutions and matrix products in bfloat16, norms in float32. ``cuda_graph`` captures the net's
-    forward and backward pass once and replays it, without the processor's part of each kernel's launch. ``checkpoint``
-    keeps fewer activations for the backward pass and computes the others again.
+    forward and backward pass once and replays it, without the processor's part of each kernel's launch; nets
+    with dropout or checkpoints are not captured. ``checkpoint`` keeps fewer activations for the backward pass and computes
+    the others again.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -180,9 +182,10 @@ class MeasureConfig(Strict):
     """What is measured on the way and at the end. It changes no weight, so it is never part of a run's key.
 
     ``final`` says on what a finished net is measured: ``all`` splits with all kinds of statistics, or the
-    ``validation`` split alone, as runs need that only serve to choose by. ``train_set`` adds loss and accuracy on training
-    images, measured as on validation ones, to the history. ``phases`` adds running averages whose decay
-    changes on the way: pairs of a fraction of all steps and the decay from there on, the first from 0.
+    ``validation`` split alone, as runs need that only serve to choose by. ``train_set`` adds to the history loss and
+    accuracy on training images, and accuracy on validation ones, with the statistics of large batches. ``phases`` adds
+    running averages whose decay changes on the way: pairs of a fraction of all steps and the decay from there on, the first
+    from 0.
     """
 
     log_every: PositiveInt = 10

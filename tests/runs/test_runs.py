@@ -246,7 +246,7 @@ def test_the_gap_at_a_loss_is_read_between_two_looks(tmp_path: Path) -> None:
     looks = [(2.0, 0.3, 0.3), (1.0, 0.7, 0.6), (0.5, 0.9, 0.7), (0.6, 0.8, 0.8)]
     history = [
         {"step": 10 * (i + 1), "epoch": i + 1.0, "train_loss": 1.0, "train_set_loss": loss, "train_set_accuracy": train,
-         "validation_accuracy": validation}
+         "validation_accuracy_batch": validation, "validation_accuracy": 0.1}
         for i, (loss, train, validation) in enumerate(looks)
     ]  # fmt: skip
     put(store, "ok", history)
@@ -315,6 +315,8 @@ def test_the_largest_depth_that_trains_like_the_shallowest() -> None:
     assert whole.censored
     hopeless = measure_over_runs(depths, [0.1, 0.12, 0.1, 0.1], name)  # all within 5 points, all at chance
     assert hopeless.number == pytest.approx(math.log(4))
+    barely = measure_over_runs(depths, [0.112, 0.16, 0.115, 0.113], name)  # within 5 points of it, and not learning
+    assert barely.number == pytest.approx(math.log(8))
     assert not hopeless.censored
 
 

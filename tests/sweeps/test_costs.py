@@ -1,5 +1,6 @@
 """Grids that measure costs: nothing is trained, everything is measured once, and contrasts read it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander
 from normlab.sweeps.status import status_of
 from normlab.sweeps.sweep import sweep
+from normlab.training import cost
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 from normlab.verdicts.looks import expand_and_judge
 from tests.conftest import SMALL
@@ -43,8 +45,6 @@ def never(plan: Path) -> None:
 
 def run(expander: Expander, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sweep, and say how many configurations each call measured."""
-    from normlab.training import cost
-
     calls: list[int] = []
 
     def counted(configs: Any) -> list[dict[str, float]]:
@@ -83,3 +83,21 @@ def test_a_run_whose_cost_was_not_measured_is_missing_not_excluded(expander: Exp
     _, (found,) = expand_and_judge(expander, [DEARER])
     assert found.verdict == "not run"
     assert found.settings[0].parts[0].effects.missing == 6
+
+
+def test_one_sweep_measures_the_second_look_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scales = DESIGN.model_dump()["scales"]
+    scales["quick"]["seeds"]["second_look"] = [3, 4]
+    twice = Design.parse({**DESIGN.model_dump(exclude_unset=True), "scales": scales}, "toy")
+    expander = Expander(twice, "quick", Store(tmp_path / "quick"), Composer())
+    unsure = replace(DEARER, cases=(Case(T, (replace(DEARER.cases[0].parts[0], measure="cost.step"),)),))
+
+    def noisy(configs: Any) -> list[dict[str, float]]:
+        gain = {0: -0.5, 1: 0.6, 2: 0.1, 3: 0.3, 4: -0.2}
+        return [{"step": 1.0 + gain[c.seed] * (c.norm.name == "batch")} for c in configs]
+
+    monkeypatch.setitem(cost.COSTS, "net", noisy)
+    sweep("toy", lambda: expand_and_judge(expander, [unsure])[0], never, expander.store, {"name": "none"})
+    _, (found,) = expand_and_judge(expander, [unsure])
+    assert found.settings[0].parts[0].test.n == 5
+    assert not found.settings[0].second_look_outstanding

@@ -10,7 +10,7 @@ from normlab.config import RunConfig
 from normlab.data.batches import load_splits
 from normlab.errors import NormlabError
 from normlab.nets import make_net
-from normlab.nets.checkpoint import checkpointed
+from normlab.nets.checkpoint import forward_of
 from normlab.nets.fold import folded_difference
 from normlab.training.cost import net_costs
 from normlab.training.loop import train
@@ -42,13 +42,22 @@ def test_checkpoints_keep_less(make_config: Make) -> None:
     assert found[1] < found[0] / 3
 
 
-@pytest.mark.parametrize("options", [{"norm": "renorm"}, {"norm": "batch", "net.dropout": 0.5}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"norm": "renorm", "norm.warmup_steps": 0},
+        {"norm": "renorm", "norm.warmup_steps": 3},
+        {"norm": "cross_iteration"},
+        {"norm": "spectral"},
+        {"norm": "batch", "net.dropout": 0.5},
+    ],
+)
 def test_what_cannot_be_computed_again_is_refused(make_config: Make, options: dict[str, object]) -> None:
-    config = make_config(options | {"norm.warmup_steps": 0} if options["norm"] == "renorm" else options)
+    config = make_config({**options, "numerics.checkpoint": True})
     splits = load_splits(config.data, 0)
     net = make_net(config.net, config.norm, splits.shape, splits.classes, 0)
     with pytest.raises(NormlabError, match=r"numerics\.checkpoint"):
-        checkpointed(net, splits.train.images[:20])
+        forward_of(net, config, splits.train.images[:20])
 
 
 @linux

@@ -64,3 +64,10 @@ def test_relative_variance_falls_with_the_batch(make_config: Callable[..., RunCo
         net = make_net(config.net, NormConfig(name="none"), splits.shape, splits.classes, 0)
         found.append(gradient_variance(net, config, splits)["log_relative_variance"])
     assert found[0] - found[1] == pytest.approx(math.log(4), abs=0.35)
+
+
+def test_where_nothing_flows_there_is_no_slope(make_config: Callable[..., RunConfig]) -> None:
+    config = make_config()
+    net = chain(1.0, 6)
+    nn.init.zeros_(net[-1].weight)  # type: ignore[index]
+    assert gradient_flow(net, config, load_splits(config.data, 0)) == {"broken": 1.0}

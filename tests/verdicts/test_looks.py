@@ -18,7 +18,7 @@ from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander, Expansion
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 from normlab.verdicts.looks import expand_and_judge
-from normlab.verdicts.registry import claim_hash
+from normlab.verdicts.registry import claim_hash, register_second_look, registered, second_look_changed
 from normlab.verdicts.verdict import ClaimResult
 
 T = Text("x", "x")
@@ -113,6 +113,31 @@ def test_nobody_looks_again_while_the_first_look_goes_on(expander: Expander) -> 
     finish(expander.store, expansion, accuracy)
     expansion, _ = judged(expander)
     assert all(plan.config.seed in FIRST for plan in expansion.planned)
+
+
+def test_nobody_looks_again_before_evaluations_are_there(tmp_path: Path) -> None:
+    evaluated = design()
+    grid = evaluated.grids["norms"].model_copy(update={"evaluate": ["features"]})
+    expander = Expander(
+        evaluated.model_copy(update={"grids": {"norms": grid}}), "quick", Store(tmp_path / "quick"), Composer()
+    )
+    finish(expander.store, expander.expand(), accuracy)
+    expansion, _ = judged(expander)
+    assert all(plan.config.seed in FIRST for plan in expansion.planned)
+    for plan in expansion.planned:
+        expander.store.put_evaluation(plan.run_key, "features", {"linear": 0.5})
+    expander.store.refresh()
+    expansion, _ = judged(expander)
+    assert any(plan.config.seed in SECOND for plan in expansion.planned)
+
+
+def test_a_third_look_is_flagged(tmp_path: Path) -> None:
+    register_second_look(tmp_path, design(), "quick")
+    noted = registered(tmp_path)
+    assert not second_look_changed(noted, design(), "quick")
+    assert second_look_changed(noted, design(second_look=(*SECOND, 10, 11)), "quick")
+    register_second_look(tmp_path, design(second_look=(*SECOND, 10)), "quick")  # too late to be noted
+    assert registered(tmp_path) == noted
 
 
 def test_without_a_second_look_p_values_are_plain(tmp_path: Path) -> None:

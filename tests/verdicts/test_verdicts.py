@@ -40,6 +40,7 @@ class Table:
 
     def __init__(self) -> None:
         self.rows: list[dict[str, object]] = []
+        self.unmeasured: set[tuple[str, str]] = set()
         self.runs: dict[str, tuple[str, dict[str, object]]] = {}
 
     def add(
@@ -72,6 +73,9 @@ class Table:
     def value(self, run_key: str, measure: str) -> Value | None:
         found = self.runs.get(run_key, ("", {}))[1].get(measure)
         return found if isinstance(found, Value) or found is None else Value(float(found))  # type: ignore[arg-type]
+
+    def evaluated(self, run_key: str, evaluation: str) -> bool:
+        return (run_key, evaluation) not in self.unmeasured
 
     def status(self, run_key: str) -> str | None:
         return self.runs[run_key][0] if run_key in self.runs else None
@@ -369,3 +373,14 @@ def test_a_share_of_failures_is_taken_over_the_members_of_a_range() -> None:
     assert found.settings[0].parts[0].test.estimate == pytest.approx(2 / 3 - 1 / 3)
     assert found.settings[0].p_support == pytest.approx(0.5**8)
     assert found.verdict == "supported"
+
+
+def test_an_evaluation_that_was_not_made_yet_is_missing_and_an_undefined_one_excluded() -> None:
+    table = Table().add("a", [0.9] * 6 + [None] * 2, measure="probe.x").add("b", [0.5] * 8, measure="probe.x")
+    contrast = Contrast(T, "probe.x", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}))
+    found = result(table, claim(contrast))
+    assert found.settings[0].parts[0].effects.excluded == 2
+    assert found.verdict == "supported"
+    last = next(key for key in table.runs if key.startswith("g/s/a/report/7/"))
+    table.unmeasured.add((last, "probe"))
+    assert result(table, claim(contrast)).verdict == "not run"

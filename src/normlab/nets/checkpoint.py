@@ -8,13 +8,27 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint_sequential
 
-from normlab.config import NumericsConfig
+from normlab.config import RunConfig
 from normlab.errors import NormlabError
+from normlab.norms import find_method
+
+REFUSED = (
+    "numerics.checkpoint=true: this net's forward pass changes from one call to the next (dropout, or a norm whose state feeds "
+    "training), so it cannot be computed again; use numerics.checkpoint=false"
+)
 
 
-def forward_of(net: nn.Module, numerics: NumericsConfig, example: Tensor) -> Callable[[Tensor], Tensor]:
-    """How training calls the net: as it is, or checkpointed where ``numerics.checkpoint``."""
-    return checkpointed(net, example) if numerics.checkpoint else net
+def forward_of(net: nn.Module, config: RunConfig, example: Tensor) -> Callable[[Tensor], Tensor]:
+    """How training calls the net: as it is, or checkpointed where ``numerics.checkpoint``.
+
+    Raises:
+        NormlabError: for what cannot be checkpointed: dropout, or a norm whose training passes depend on earlier ones.
+    """
+    if not config.numerics.checkpoint:
+        return net
+    if find_method(config.norm.name).remembers:
+        raise NormlabError(REFUSED)
+    return checkpointed(net, example)
 
 
 def checkpointed(net: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
@@ -33,10 +47,7 @@ def checkpointed(net: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
     twin = copy.deepcopy(net).train()
     with torch.no_grad():
         if not torch.equal(twin(example), twin(example)):
-            raise NormlabError(
-                "numerics.checkpoint=true: this net's forward pass changes from one call to the next (dropout, or a norm "
-                "whose state feeds training), so it cannot be computed again; use numerics.checkpoint=false"
-            )
+            raise NormlabError(REFUSED)
     segments = max(2, round(math.sqrt(len(net))))
 
     def forward(images: Tensor) -> Tensor:

@@ -110,4 +110,12 @@ def build(num_features: int, **options: object) -> nn.Module:
     return CrossIterationNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("cross_iteration", "cross-iteration BN", build, version=1, mixes=("samples", "positions"), running=True)
+METHOD = Method(
+    "cross_iteration",
+    "cross-iteration BN",
+    build,
+    version=1,
+    mixes=("samples", "positions"),
+    running=True,
+    remembers=True,
+)

@@ -82,4 +82,12 @@ def build(num_features: int, **options: object) -> nn.Module:
     return LearnedMomentumNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("learned_momentum", "BN, learned decay", build, version=1, mixes=("samples", "positions"), running=True)
+METHOD = Method(
+    "learned_momentum",
+    "BN, learned decay",
+    build,
+    version=1,
+    mixes=("samples", "positions"),
+    running=True,
+    remembers=True,
+)

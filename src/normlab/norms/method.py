@@ -25,6 +25,7 @@ class Method:
         mixes: which other inputs an output of a training pass depends on: other ``samples`` of the batch, other
             ``channels`` of its sample, other ``positions`` of its channel.
         ghosts: whether ``build`` itself takes ``statistics_batch``; others are put into ghost batches from outside.
+        remembers: whether a training pass depends on the passes before it, or moves what later ones depend on.
         running: whether evaluation uses running statistics in the place of the batch's.
     """
 
@@ -38,5 +39,6 @@ class Method:
     owns_activation: bool = False
     wrap: Callable[..., None] | None = None
     mixes: tuple[Literal["samples", "channels", "positions"], ...] = ()
+    remembers: bool = False
     running: bool = False
     ghosts: bool = False

@@ -80,4 +80,6 @@ def build(num_features: int, **options: object) -> nn.Module:
     return BatchRenorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("renorm", "batch renorm", build, version=1, mixes=("samples", "positions"), running=True)
+METHOD = Method(
+    "renorm", "batch renorm", build, version=1, mixes=("samples", "positions"), running=True, remembers=True
+)

@@ -23,4 +23,4 @@ def build(num_features: int, power_iterations: int = 1) -> nn.Module:
     return nn.Identity()
 
 
-METHOD = Method("spectral", "spectral norm", build, version=1, shifts=False, wrap=wrap)
+METHOD = Method("spectral", "spectral norm", build, version=1, shifts=False, wrap=wrap, remembers=True)

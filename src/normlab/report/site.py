@@ -23,7 +23,7 @@ from normlab.report.svg import save_figure
 from normlab.runs.record import write_atomically
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.verdicts.registry import Lock, claim_hash, grids_of, registered
+from normlab.verdicts.registry import Lock, claim_hash, grids_of, registered, second_look_changed
 from normlab.verdicts.statistics import bootstrap_interval
 from normlab.verdicts.verdict import ClaimResult, add_q_values, verdict_rows, verdict_table
 
@@ -70,7 +70,9 @@ def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) ->
         for result in results.judged:
             now = claim_hash(result.claim, question.design, scale)
             result.locked = lock.get(result.claim.id, {}).get(scale) == now
-            result.changed_after_first_run = noted.get(result.claim.id, now) != now
+            result.changed_after_first_run = noted.get(result.claim.id, now) != now or second_look_changed(
+                noted, question.design, scale
+            )
         runs = len({p.run_key for p in results.expansion.planned if p.run_key in store})
         sections.append(Section(question, results, results.judged, runs=runs))
     add_q_values([result for section in sections for result in section.claims])

@@ -5,7 +5,8 @@
 - ``epochs_to@0.9``, ``steps_to@0.9``: until the validation accuracy first reaches 0.9
 - ``seconds_to@0.9``: those steps times the run's measured seconds per step
 - ``lowest_train_loss``: the lowest logged training loss
-- ``accuracy_gap@0.3``: accuracy on training images minus on validation images where the loss on the former passes 0.3
+- ``accuracy_gap@0.3``: accuracy on training images minus on validation images where the loss on the former passes 0.3, all
+  with the statistics of large batches
 - ``roughness@0.5,1.5``: step-to-step change of the probe loss while it lies in that band
 - ``test_gap_decay_0.99``: |accuracy with batch statistics − accuracy with that running average|
 - ``<evaluation>.<measure>``: of an evaluation of the run
@@ -27,6 +28,8 @@ import pandas as pd
 from normlab.errors import NormlabError
 from normlab.runs.store import Store
 
+OWN = ("test_", "validation_", "train_", "jitter_", "lag_")  # a run's own measures; a decay in their names has a dot
+
 
 class Value(NamedTuple):
     """A measured number; ``censored`` where the run ended before what it was watched for; ``step`` its resolution."""
@@ -34,6 +37,16 @@ class Value(NamedTuple):
     number: float
     censored: bool = False
     step: float = 0.0
+
+
+def evaluation_of(name: str) -> str | None:
+    """The evaluation of a run without which a measure cannot be read."""
+    base = name.partition("@")[0]
+    if base == "seconds_to":
+        return "step_seconds"
+    if "." in base and not base.startswith(OWN):
+        return base.partition(".")[0]
+    return None
 
 
 def higher_is_better(name: str) -> bool:
@@ -77,7 +90,7 @@ def _measure(store: Store, run_key: str, name: str) -> Value | None:
         part, _, decay = base.partition("_gap_")
         batch, running = facts.get(f"{part}_accuracy_batch"), facts.get(f"{part}_accuracy_{decay}")
         return None if diverged or batch is None or running is None else Value(abs(batch - running))
-    if "." in base and not base.startswith(("test_", "validation_", "train_", "jitter_", "lag_")):
+    if "." in base and not base.startswith(OWN):
         evaluation, _, what = base.partition(".")
         return _value((store.evaluation(run_key, evaluation) or {}).get(what))
     return _value(facts.get(base))
@@ -117,7 +130,7 @@ def _lowest_train_loss(history: pd.DataFrame) -> float | None:
 
 def _accuracy_gap(history: pd.DataFrame, loss: float) -> float | None:
     """By linear interpolation between the two looks around the first one at which the training images' loss is below."""
-    if "train_set_loss" not in history:
+    if "validation_accuracy_batch" not in history:
         return None
     rows = history.dropna(subset=["train_set_loss"])
     below = np.flatnonzero(rows["train_set_loss"].to_numpy() <= loss)
@@ -125,7 +138,7 @@ def _accuracy_gap(history: pd.DataFrame, loss: float) -> float | None:
         return None
     before, after = rows.iloc[below[0] - 1], rows.iloc[below[0]]
     share = (before["train_set_loss"] - loss) / (before["train_set_loss"] - after["train_set_loss"])
-    gaps = [row["train_set_accuracy"] - row["validation_accuracy"] for row in (before, after)]
+    gaps = [row["train_set_accuracy"] - row["validation_accuracy_batch"] for row in (before, after)]
     return float((1 - share) * gaps[0] + share * gaps[1])
 
 
@@ -160,7 +173,7 @@ def _largest_depth(depths: np.ndarray, accuracies: np.ndarray, margin: float, ch
     step = math.log(depths[1] / depths[0])
     if accuracies[0] <= chance + margin:
         return Value(math.log(depths[0]) - step, step=step)
-    fine = accuracies >= accuracies[0] - margin
+    fine = (accuracies >= accuracies[0] - margin) & (accuracies > chance + margin)
     last = len(fine) - 1 if fine.all() else int(np.argmin(fine)) - 1
     edge = min(last, len(depths) - 2)
     return Value(math.log(depths[last]), last == len(depths) - 1, math.log(depths[edge + 1] / depths[edge]))
@@ -178,7 +191,7 @@ def measure_over_runs(rates: Sequence[float], readings: Sequence[float], name: s
 
     - ``failed_share``: the mean of ``failed``
     - ``largest_depth@m,c``: natural logarithm of the largest depth (here the "rate") up to which every accuracy is within m of
-      the shallowest net's; where that one is itself no more than m above chance c, one step of the grid below its depth
+      the shallowest net's and more than m above chance c; where that one is not, one step of the grid below its depth
     - ``largest_stable_rate@m``: natural logarithm of the largest rate within m of the arm's best accuracy
     - ``rate_width@m``: decades from the smallest to the largest of the stable rates around the best one
 

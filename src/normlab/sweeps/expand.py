@@ -204,6 +204,7 @@ class Expander:
             ]
             if not self._grow(choose, over, best, grown, cells[0].axes["setting"], partial(expansion.note, name)):
                 break
+        self._note_ends(name, choose, over, list(chosen.values()), cells[0].axes["setting"], expansion)
         for index, cell in enumerate(cells):
             for level, rule in choose.levels.items():
                 values = self._level(rule, choose, cells, index, chosen) if rule.of else chosen[index, level]
@@ -211,6 +212,22 @@ class Expander:
                     self._plan(
                         name, grid, cell, seed, "report", expansion, choose.overrides(values), level=level, **values
                     )
+
+    @staticmethod
+    def _note_ends(
+        name: str,
+        choose: Choose,
+        over: dict[str, list[Any]],
+        chosen: list[Overrides],
+        setting: str,
+        expansion: Expansion,
+    ) -> None:
+        """Note where a chosen number is the end of an axis that does not grow."""
+        for axis, values in over.items():
+            if axis in choose.extend or len(values) < 3 or not all(isinstance(v, int | float) for v in values):
+                continue
+            for end in sorted({c[axis] for c in chosen} & {min(values), max(values)}):
+                expansion.note(name, f"{setting}: a chosen {axis} is the end of its grid, {end:g}")
 
     def _pick(self, rule: Level, candidates: list[Overrides], groups: list[list[str]], cell: Cell) -> Overrides:
         """The candidate that a rule takes, by means over tuning seeds; ties go to the more accurate, then to the first."""

@@ -46,6 +46,8 @@ def sweep(
         expansion = expand()
         items = [item for item in outstanding(expansion.planned, store) if item.run_key not in failed]
         if not items:
+            if _time_side_by_side(expansion.planned, store) or _measure_costs(expansion.costs, store):
+                continue  # What was measured may ask for more runs.
             break
         plan = write_plan(store, items, tracker)
         with SweepProgress(store, items, f"{title}, part {phase}", expansion.waiting):
@@ -55,8 +57,6 @@ def sweep(
             plan.unlink(missing_ok=True)
         if not crashed:
             _wait_for_others(items, failed, store)
-    _time_side_by_side(expansion.planned, store)
-    _measure_costs(expansion.costs, store)
     store.compact()
     if failed:
         for run_key, message in failed.items():
@@ -115,15 +115,18 @@ def _in_flight(items: list[Item], store: Store, started: float) -> list[Item]:
     ]
 
 
-def _time_side_by_side(planned: list[Planned], store: Store) -> None:
-    """Seconds per step for the cells of timed grids."""
-    _together([p for p in planned if p.timed], "step_seconds", step_seconds, "timing steps side by side", store)
+def _time_side_by_side(planned: list[Planned], store: Store) -> bool:
+    """Seconds per step for the cells of timed grids; whether any was left to measure."""
+    return _together([p for p in planned if p.timed], "step_seconds", step_seconds, "timing steps side by side", store)
 
 
-def _measure_costs(planned: list[Planned], store: Store) -> None:
-    """The costs of the cells of grids that measure them."""
-    for kind, measure in COSTS.items():
+def _measure_costs(planned: list[Planned], store: Store) -> bool:
+    """The costs of the cells of grids that measure them; whether any was left to measure."""
+    left = [
         _together([p for p in planned if p.costs == kind], "cost", measure, f"measuring costs ({kind})", store)
+        for kind, measure in COSTS.items()
+    ]
+    return any(left)
 
 
 def _together(
@@ -132,8 +135,8 @@ def _together(
     measure: Callable[[list[RunConfig]], list[dict[str, float]]],
     title: str,
     store: Store,
-) -> None:
-    """Measure the cells of each grid, setting and seed side by side, now that the sweep is over; a group at a time."""
+) -> bool:
+    """Measure the cells of each grid, setting and seed side by side, now that runs are over; whether any was left."""
     groups: dict[tuple[Any, ...], dict[str, Planned]] = {}
     for plan in planned:
         group = (plan.grid, plan.axes["setting"], plan.axes["seed"])
@@ -149,3 +152,4 @@ def _together(
         print(f"{title}, {place + 1} of {len(left)}: {', '.join(map(str, group))}", file=sys.stderr)
         for key, measures in zip(plans, measure([p.config for p in plans.values()]), strict=True):
             store.put_evaluation(key, evaluation, measures)
+    return bool(left)

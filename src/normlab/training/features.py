@@ -14,17 +14,20 @@ from torch import Tensor, nn
 from normlab.config import DataConfig, RunConfig
 from normlab.data import find_image_set
 from normlab.data.batches import Split, Splits, load_splits
+from normlab.training.statistics import recalibrate
 
 TRAIN, TEST, NEIGHBOURS = 2000, 2000, 10
 
 
 def features(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
-    """Test accuracy of classifiers on the net's penultimate features (what its linear head reads), standardized.
+    """Test accuracy of classifiers on the net's penultimate features (what its linear head reads), standardized; the net is in
+    evaluation mode with recalibrated statistics.
 
     ``linear``: multinomial logistic regression with unit L2 penalty; ``neighbours``: the 10 nearest; both fitted on at
     most 2,000 training images. ``other_linear`` and ``other_neighbours``: the same on another data set's images, resized
     to this net's input, where there is one.
     """
+    recalibrate(net, splits.train.images[:TRAIN])
     return _probe(net, splits.train, splits.test, "") | _on_other(net, config, splits)
 
 

@@ -20,7 +20,8 @@ def gradient_flow(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str
 
     With g_ℓ = ‖∂L/∂a_ℓ‖ for the outputs a_ℓ of the hidden weight layers ℓ = 1 … L and s the slope of the least-squares line
     of log₁₀ g_ℓ over ℓ: ``slope`` = |s| in decades a layer, ``growth`` = 10^(−s), the factor from a layer to the one
-    below it, ``range`` = log₁₀(max g / min g), and ``broken``, whether any of them is zero or not finite.
+    below it, ``range`` = log₁₀(max g / min g), and ``broken``, whether any of them is zero or not finite; the others
+    are undefined where all are zero.
     """
     images, labels = next(iter(Batches(splits.train, config.data, config.seed)))
     norms: list[Tensor] = []
@@ -40,6 +41,8 @@ def gradient_flow(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str
             handle.remove()
         net.zero_grad(set_to_none=True)
     found = torch.stack(norms).double()
+    if not found.any():  # Nothing flows at all (a dead layer near the output): there is no slope to speak of.
+        return {"broken": 1.0}
     finite = torch.where(found.isfinite(), found, torch.finfo(torch.float32).max).clamp_min(FLOOR)
     logs = finite.log10()
     place = torch.arange(len(logs), dtype=torch.float64)

@@ -22,7 +22,7 @@ def training_memory(net: nn.Module, config: RunConfig, splits: Splits) -> dict[s
     images, labels = next(iter(Batches(splits.train, config.data, config.seed)))
     own = {tensor.untyped_storage().data_ptr() for tensor in (*net.parameters(), images, labels)}
     held: dict[int, int] = {}
-    forward = forward_of(net, config.numerics, images)
+    forward = forward_of(net, config, images)
 
     def note(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()

@@ -99,7 +99,7 @@ def stepper(
     optimizer = make_optimizer(config.optimizer, net.parameters())
     images, labels = next(iter(Batches(splits.train, config.data, config.seed)))
     images, labels = images.to(device).contiguous(memory_format=memory_format(layout)), labels.to(device)
-    call = wrap(net) if not config.numerics.checkpoint else forward_of(net, config.numerics, images)
+    call = wrap(net) if not config.numerics.checkpoint else forward_of(net, config, images)
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=config.numerics.amp):

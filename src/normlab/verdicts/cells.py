@@ -16,6 +16,9 @@ class StoreNumbers:
     def value(self, run_key: str, name: str) -> Value | None:
         return measure(self.store, run_key, name)
 
+    def evaluated(self, run_key: str, evaluation: str) -> bool:
+        return self.store.evaluation(run_key, evaluation) is not None
+
     def status(self, run_key: str) -> str | None:
         facts = self.store.facts(run_key)
         if facts is not None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from normlab.runs.measures import Value, higher_is_better, reading_of
+from normlab.runs.measures import Value, evaluation_of, higher_is_better, reading_of
 from normlab.verdicts.claim import Arm, Contrast, Pick
 
 
@@ -17,6 +17,8 @@ class Numbers(Protocol):
     def value(self, run_key: str, measure: str) -> Value | None: ...
 
     def status(self, run_key: str) -> str | None: ...
+
+    def evaluated(self, run_key: str, evaluation: str) -> bool: ...
 
 
 OverRuns = Callable[[list[float], list[float], str], Value]
@@ -131,8 +133,9 @@ class CellReader:
                 )
             else:
                 values[seed] = self.numbers.value(of_seed["run_key"].iloc[0], measure)
-                if values[seed] is None and measure.startswith("cost."):  # trained, but its cost was not measured yet
-                    result.missing += 1
+                needed = evaluation_of(measure)
+                if needed and not self.numbers.evaluated(of_seed["run_key"].iloc[0], needed):
+                    result.missing += 1  # the run is there, but what is asked of it was not measured yet
         return values
 
     def _measure(self, arm: Arm, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from normlab.runs.measures import measure_over_runs
 from normlab.runs.store import Store
 from normlab.sweeps.design import Design
-from normlab.sweeps.expand import Expander, Expansion, Place
+from normlab.sweeps.expand import Expander, Expansion, Place, Planned
 from normlab.verdicts.cells import StoreNumbers, cell_table
 from normlab.verdicts.claim import Claim
 from normlab.verdicts.effects import CellReader
@@ -60,9 +60,15 @@ def _look_beside(
 
 
 def _first_look_done(expansion: Expansion, store: Store, later: tuple[int, ...]) -> bool:
-    first = [plan for plan in expansion.planned if plan.axes.get("seed") not in later]
-    measured = all(store.evaluation(plan.run_key, "cost") is not None for plan in expansion.costs)
-    return measured and not expansion.waiting and all(plan.run_key in store for plan in first)
+    """Whether every run, evaluation, timing and cost on the first seeds is there."""
+    first = [plan for plan in (*expansion.planned, *expansion.costs) if plan.axes.get("seed") not in later]
+    return not expansion.waiting and all(_measured(plan, store) for plan in first)
+
+
+def _measured(plan: Planned, store: Store) -> bool:
+    evaluations = ["cost"] if plan.costs else [*plan.evaluate, *(["step_seconds"] if plan.timed else [])]
+    present = plan.costs is not None or plan.run_key in store
+    return present and all(store.evaluation(plan.run_key, name) is not None for name in evaluations)
 
 
 def _look_again(

@@ -21,8 +21,8 @@ def grids_of(claim: Claim) -> list[str]:
 def claim_hash(claim: Claim, design: Design, scale: str) -> str:
     """A hash of what decides the claim at a scale: its contrasts, δ and kind, its grids, settings and seeds.
 
-    Wording and the line "checked" may change without changing it, and so may the seeds of a second look, which any
-    claim that the first one leaves open may get at the price of doubled p-values.
+    Wording and the line "checked" may change without changing it. The seeds of a second look, which any claim that the
+    first one leaves open gets at the price of doubled p-values, are noted by :func:`register_second_look`.
     """
     content: dict[str, Any] = {
         "id": claim.id,
@@ -79,6 +79,25 @@ def register(store: Path, hashes: dict[str, str]) -> None:
     earlier = json.loads(file.read_text()) if file.exists() else {}
     if new := {claim: value for claim, value in hashes.items() if claim not in earlier}:
         write_atomically(file, (json.dumps(earlier | new, indent=1, sort_keys=True) + "\n").encode())
+
+
+def register_second_look(store: Path, design: Design, scale: str) -> None:
+    """Note an experiment's seeds of the second look when they are first known to a sweep; later ones change nothing."""
+    register(store, {_second_look(design): _seeds(design, scale)})
+
+
+def second_look_changed(noted: dict[str, str], design: Design, scale: str) -> bool:
+    """Whether the seeds of the second look are others than those noted: a further look would not be paid for."""
+    now = _seeds(design, scale)
+    return noted.get(_second_look(design), now) != now
+
+
+def _second_look(design: Design) -> str:
+    return f"second look of {design.name}"
+
+
+def _seeds(design: Design, scale: str) -> str:
+    return " ".join(map(str, design.at(scale).seeds.second_look))
 
 
 def registered(store: Path) -> dict[str, str]:
