@@ -34,8 +34,8 @@ def probes(prefix: str) -> tuple[Contrast, ...]:
         Contrast(
             Text(f"{title}, batch norm − none", f"{title} BN − none"),
             f"features.{prefix}{probe}",
-            Arm("matched", {"norm": "batch"}),
-            Arm("matched", {"norm": "none"}),
+            Arm("matched", {"norm": "batch", "level": "soonest"}),
+            Arm("matched", {"norm": "none", "level": "soonest"}),
         )
         for probe, title in (("linear", "linear probe"), ("neighbours", "nearest neighbours"))
     )
@@ -187,8 +187,8 @@ CLAIMS = (
                     Contrast(
                         Text("test accuracy, batch norm − none (recalibrated)", "テスト正解率 BN − none(再較正)"),
                         "test_accuracy_recalibrated",
-                        Arm("matched", {"norm": "batch"}),
-                        Arm("matched", {"norm": "none"}),
+                        Arm("matched", {"norm": "batch", "level": "soonest"}),
+                        Arm("matched", {"norm": "none", "level": "soonest"}),
                     ),
                 ),
             ),

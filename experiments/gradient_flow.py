@@ -95,8 +95,8 @@ CLAIMS = (
                     Contrast(
                         Text("relative variance, none over batch norm", "相対分散 none ÷ BN"),
                         "gradient_variance.log_relative_variance",
-                        Arm("matched", {"norm": "none"}),
-                        Arm("matched", {"norm": "batch"}),
+                        Arm("matched", {"norm": "none", "level": "soonest"}),
+                        Arm("matched", {"norm": "batch", "level": "soonest"}),
                     ),
                 ),
                 by=("setting", "loss"),
@@ -109,8 +109,8 @@ CLAIMS = (
                     Contrast(
                         Text("training loss, none − batch norm (recalibrated)", "訓練損失 none − BN(再較正)"),
                         "train_loss_recalibrated",
-                        Arm("matched", {"norm": "none"}),
-                        Arm("matched", {"norm": "batch"}),
+                        Arm("matched", {"norm": "none", "level": "soonest"}),
+                        Arm("matched", {"norm": "batch", "level": "soonest"}),
                         unit="number",
                     ),
                 ),

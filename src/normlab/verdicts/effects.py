@@ -117,9 +117,10 @@ class CellReader:
     ) -> dict[int, Value | None]:
         rows = self.rows(arm, at)
         measure = self._measure(arm, contrast, at, constants)
+        by_seed = dict(tuple(rows.groupby("seed"))) if len(rows) else {}
         values: dict[int, Value | None] = {}
         for seed in seeds:
-            of_seed = rows[rows["seed"] == seed] if len(rows) else rows
+            of_seed = by_seed.get(seed, rows.iloc[:0])
             present = len(of_seed) > 0 and all(
                 self.numbers.status(key) not in (None, "missing") for key in of_seed["run_key"]
             )
