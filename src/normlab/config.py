@@ -139,7 +139,7 @@ class ScheduleConfig(Strict):
 
 class StopConfig(Strict):
     """Training stops where a measure is reached: the mean training loss of the last ``every`` steps is at most ``at``, or
-    the validation accuracy at least ``at``, looked at after every ``every`` steps, with the statistics of large batches:
+    the validation accuracy at least ``at``, looked at after every ``every`` steps, with recalibrated statistics, since
     running averages lag behind the weights. For comparisons at matched states.
     """
 
@@ -183,7 +183,7 @@ class MeasureConfig(Strict):
 
     ``final`` says on what a finished net is measured: ``all`` splits with all kinds of statistics, or the
     ``validation`` split alone, as runs need that only serve to choose by. ``train_set`` adds to the history loss and
-    accuracy on training images, and accuracy on validation ones, with the statistics of large batches. ``phases`` adds
+    accuracy on training images, and accuracy on validation ones, with recalibrated statistics. ``phases`` adds
     running averages whose decay changes on the way: pairs of a fraction of all steps and the decay from there on, the first
     from 0.
     """

@@ -246,7 +246,7 @@ def test_the_gap_at_a_loss_is_read_between_two_looks(tmp_path: Path) -> None:
     looks = [(2.0, 0.3, 0.3), (1.0, 0.7, 0.6), (0.5, 0.9, 0.7), (0.6, 0.8, 0.8)]
     history = [
         {"step": 10 * (i + 1), "epoch": i + 1.0, "train_loss": 1.0, "train_set_loss": loss, "train_set_accuracy": train,
-         "validation_accuracy_batch": validation, "validation_accuracy": 0.1}
+         "validation_accuracy_recalibrated": validation, "validation_accuracy": 0.1}
         for i, (loss, train, validation) in enumerate(looks)
     ]  # fmt: skip
     put(store, "ok", history)

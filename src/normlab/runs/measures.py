@@ -6,7 +6,7 @@
 - ``seconds_to@0.9``: those steps times the run's measured seconds per step
 - ``lowest_train_loss``: the lowest logged training loss
 - ``accuracy_gap@0.3``: accuracy on training images minus on validation images where the loss on the former passes 0.3, all
-  with the statistics of large batches
+  with recalibrated statistics
 - ``roughness@0.5,1.5``: step-to-step change of the probe loss while it lies in that band
 - ``test_gap_decay_0.99``: |accuracy with batch statistics − accuracy with that running average|
 - ``<evaluation>.<measure>``: of an evaluation of the run
@@ -130,7 +130,7 @@ def _lowest_train_loss(history: pd.DataFrame) -> float | None:
 
 def _accuracy_gap(history: pd.DataFrame, loss: float) -> float | None:
     """By linear interpolation between the two looks around the first one at which the training images' loss is below."""
-    if "validation_accuracy_batch" not in history:
+    if "validation_accuracy_recalibrated" not in history:
         return None
     rows = history.dropna(subset=["train_set_loss"])
     below = np.flatnonzero(rows["train_set_loss"].to_numpy() <= loss)
@@ -138,7 +138,7 @@ def _accuracy_gap(history: pd.DataFrame, loss: float) -> float | None:
         return None
     before, after = rows.iloc[below[0] - 1], rows.iloc[below[0]]
     share = (before["train_set_loss"] - loss) / (before["train_set_loss"] - after["train_set_loss"])
-    gaps = [row["train_set_accuracy"] - row["validation_accuracy_batch"] for row in (before, after)]
+    gaps = [row["train_set_accuracy"] - row["validation_accuracy_recalibrated"] for row in (before, after)]
     return float((1 - share) * gaps[0] + share * gaps[1])
 
 

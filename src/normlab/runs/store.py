@@ -22,7 +22,7 @@ COLUMNS = [
 # The columns of history.parquet.
 HISTORY = [
     "run_key", "step", "epoch", "train_loss", "validation_loss", "validation_accuracy", "train_set_loss",
-    "train_set_accuracy", "validation_accuracy_batch", "probe_loss",
+    "train_set_accuracy", "validation_accuracy_recalibrated", "probe_loss",
 ]  # fmt: skip
 
 

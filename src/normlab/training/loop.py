@@ -17,14 +17,14 @@ from normlab.nets.block import memory_format
 from normlab.nets.checkpoint import forward_of
 from normlab.seeds import generator
 from normlab.training.device import set_up, wait
-from normlab.training.evaluate import CALIBRATION_IMAGES, evaluate, evaluate_on_batch_statistics, final_measures
+from normlab.training.evaluate import CALIBRATION_IMAGES, evaluate, final_measures
 from normlab.training.graph import capture
 from normlab.training.optim import make_optimizer, make_schedule
-from normlab.training.statistics import RunningStatistics, batch_statistics
+from normlab.training.statistics import RunningStatistics, batch_statistics, recalibrate
 
 LOOP_VERSION = 1  # Bumped when the loop's results change; part of every run's key.
 PROBE_SIZE = 256
-LARGE = 250  # samples that share statistics where nets are looked at without running averages
+STOP_IMAGES = 500  # over which statistics are recalibrated to see whether training is where it is to stop
 Listener = Callable[[dict[str, float]], None]
 
 
@@ -91,7 +91,7 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
         if probe:
             probe.measure(step)
         if stop and (step + 1) % stop.every == 0:
-            stopped = _reached(stop, net, splits.validation, losses[: step + 1])
+            stopped = _reached(stop, net, splits, losses[: step + 1])
         if stopped or step + 1 in validations:
             wait(device)
             pause = time.perf_counter()
@@ -181,25 +181,25 @@ def _validate(
     net: nn.Module, statistics: RunningStatistics, watched: dict[str, Split], losses: Tensor
 ) -> dict[str, float]:
     """Loss and accuracy on the validation split with running averages; with ``train_set`` among the watched, also on both
-    splits with the statistics of large batches, which do not lag behind the weights.
+    splits with recalibrated statistics, which do not lag behind the weights.
     """
     statistics.install()
     row = {"train_loss": losses[-10:].mean().item() + 0 * losses.sum().item()}
     row["validation_loss"], row["validation_accuracy"] = evaluate(net, watched["validation"])
     if "train_set" in watched:
-        row["train_set_loss"], row["train_set_accuracy"] = evaluate_on_batch_statistics(
-            net, watched["train_set"], LARGE
-        )
-        _, row["validation_accuracy_batch"] = evaluate_on_batch_statistics(net, watched["validation"], LARGE)
+        recalibrate(net, watched["train_set"].images)
+        row["train_set_loss"], row["train_set_accuracy"] = evaluate(net, watched["train_set"])
+        _, row["validation_accuracy_recalibrated"] = evaluate(net, watched["validation"])
     return row
 
 
 @torch.no_grad()
-def _reached(stop: StopConfig, net: nn.Module, split: Split, losses: Tensor) -> bool:
+def _reached(stop: StopConfig, net: nn.Module, splits: Splits, losses: Tensor) -> bool:
     """Whether training is where ``stop`` ends it; the net goes on in training mode."""
     if stop.measure == "train_loss":
         return losses[-stop.every :].mean().item() <= stop.at
-    _, accuracy = evaluate_on_batch_statistics(net, split, LARGE)
+    recalibrate(net, splits.train.images[:STOP_IMAGES])
+    _, accuracy = evaluate(net, splits.validation)
     net.train()
     return accuracy >= stop.at
 
@@ -220,7 +220,9 @@ def _history(
     values = losses.tolist()
     wanted = sorted({*range(config.measure.log_every, len(values) + 1, config.measure.log_every), *rows} - {0})
     looks = ["validation_loss", "validation_accuracy"]
-    looks += ["train_set_loss", "train_set_accuracy", "validation_accuracy_batch"] if config.measure.train_set else []
+    looks += (
+        ["train_set_loss", "train_set_accuracy", "validation_accuracy_recalibrated"] if config.measure.train_set else []
+    )
     history, last = [], 0
     for step in wanted:
         since = values[last:step]
