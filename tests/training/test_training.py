@@ -304,6 +304,6 @@ def test_no_epochs_leave_the_initial_weights(make_config: Make) -> None:
 @pytest.mark.parametrize(
     "watch", [{"measure.train_set": True}, {"training.stop": {"measure": "validation_accuracy", "at": 0.9}}]
 )
-def test_looks_without_running_averages_do_with_ghost_batches(make_config: Make, watch: dict[str, Any]) -> None:
+def test_looks_without_running_averages_do_with_ghost_batches(make_config: Make, watch: dict[str, object]) -> None:
     result = train(make_config({**watch, "norm.statistics_batch": 4}, norm="batch"))
     assert result.status == "ok"
