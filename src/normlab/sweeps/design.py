@@ -1,5 +1,6 @@
 """An experiment's design, as its file in configs/experiment/ writes it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -107,10 +108,16 @@ class Ladder(Strict):
 
 
 class Skip(Strict):
-    """Cells that cannot be, with the reason that the report shows."""
+    """Cells that cannot be or are left out, with the reason that the report shows. ``when`` gives values of axes (of which
+    the setting is one), or lists of values.
+    """
 
     when: dict[str, Any]
     reason: str
+
+    def holds(self, axes: Mapping[str, Any]) -> bool:
+        """Whether it is about the cell at ``axes``."""
+        return all(axes.get(k) in (v if isinstance(v, list) else [v]) for k, v in self.when.items())
 
 
 class Grid(Strict):

@@ -120,7 +120,7 @@ class Expander:
             for (axis, choices), value in zip(grid.axes.items(), values, strict=True):
                 axes[axis] = value
                 overrides |= choices[value] if isinstance(choices, dict) else {axis: value}
-            skip = next((s for s in grid.skip if all(axes.get(k) == v for k, v in s.when.items())), None)
+            skip = next((skip for skip in grid.skip if skip.holds(axes)), None)
             if skip:
                 expansion.skipped.append((axes, skip.reason))
             else:
