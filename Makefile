@@ -12,7 +12,6 @@ PYTHON ?= python3
 ARGS ?=
 SECTION ?=
 DEVICE ?= cpu
-EXPERIMENTS := convergence learning_rate initialization batch_size placement momentum generalization gradient_flow cost methods
 
 PY := .venv/bin/python
 READY := .venv/.ready
@@ -43,7 +42,8 @@ help: ## this list
 
 .PHONY: reproduce
 reproduce: setup ## every experiment at SCALE, then the report: the verdicts on this machine
-	@for experiment in $(EXPERIMENTS); do
+	@experiments="$$($(PY) scripts/designed.py $(SCALE))"
+	for experiment in $$experiments; do
 	  $(PY) scripts/train.py -m experiment=$$experiment scale=$(SCALE) results=$(RESULTS) $(LAUNCH)
 	done
 	$(PY) scripts/report.py $(SCALE) $(RESULTS)
@@ -68,7 +68,7 @@ train: setup ## one run: make train ARGS="norm=group data=cifar10"
 
 .PHONY: sweep
 sweep: setup ## what is missing of one experiment: make sweep EXPERIMENT=placement SCALE=cpu
-	@test -n "$(EXPERIMENT)" || { echo "error: say which experiment, EXPERIMENT=one of: $(EXPERIMENTS)" >&2; exit 2; }
+	@test -n "$(EXPERIMENT)" || { echo "error: say which experiment, EXPERIMENT=one of: $$(echo $$($(PY) scripts/designed.py $(SCALE)))" >&2; exit 2; }
 	@test -n "$(LAUNCH)" || { echo "error: unknown LAUNCHER=$(LAUNCHER); there are joblib, basic" >&2; exit 2; }
 	@$(PY) scripts/train.py -m experiment=$(EXPERIMENT) scale=$(SCALE) results=$(RESULTS) $(LAUNCH) $(ARGS)
 
