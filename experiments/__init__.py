@@ -24,6 +24,7 @@ NAMES = (
     "momentum",
     "generalization",
     "gradient_flow",
+    "covariate_shift",
     "cost",
     "methods",
 )

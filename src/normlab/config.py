@@ -102,7 +102,8 @@ class NetConfig(Strict):
 
     ``widths`` are channels a stage (CNN, ResNet) or features a layer (MLP); ``depth`` is convolutions a stage (CNN),
     layers of each width (MLP) or the ResNet's 6n+2. ``zero_init_residual`` starts the last γ of every residual branch at
-    0, so that each block starts as its skip. ``dropout`` is the probability with which an activation before the head is set to 0.
+    0, so that each block starts as its skip. ``dropout`` is the probability with which an activation before the head is set to 0;
+    ``disturbance`` the size of random scales and shifts behind every norm of a chain.
     """
 
     name: str
@@ -115,6 +116,7 @@ class NetConfig(Strict):
     init: InitConfig = InitConfig()
     zero_init_residual: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    disturbance: NonNegativeFloat = 0.0
 
 
 class OptimizerConfig(Strict):

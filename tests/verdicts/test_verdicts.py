@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -201,6 +202,28 @@ def test_a_state_never_reached_is_excluded_and_too_few_pairs_decide_nothing() ->
     found = result(table, claim())
     assert found.verdict == "inconclusive"
     assert found.settings[0].parts[0].effects.excluded == 6
+
+
+@pytest.mark.parametrize(
+    ("drift", "gain", "verdict"),
+    [(0.3, 0.0, "refuted"), (0.3, 0.05, "supported"), (0.0, 0.0, "inconclusive"), (0.0, 0.05, "inconclusive")],
+)
+def test_without_its_condition_a_setting_decides_nothing(drift: float, gain: float, verdict: str) -> None:
+    """Parts as clear as can be say nothing where the manipulation that they rest on did not work."""
+    base = np.linspace(0.5, 0.6, 8)
+    table = Table().add("a", base + gain + NOISE / 4).add("b", base)
+    table.add("a", base, measure="drift").add("b", base + drift + NOISE, measure="drift")
+    moved = Contrast(T, "drift", Arm("g", {"arm": "b"}), Arm("g", {"arm": "a"}), delta=0.1)
+    case = replace(claim().cases[0], given=(moved,))
+    found = result(table, replace(claim(), cases=(case,)))
+    assert found.verdict == verdict
+    assert found.settings[0].given[0].test.estimate == pytest.approx(drift, abs=1e-3)
+
+
+def test_a_condition_without_runs_leaves_the_claim_not_run() -> None:
+    absent = Contrast(T, "m", Arm("g", {"arm": "c"}), Arm("g", {"arm": "a"}))
+    case = replace(claim().cases[0], given=(absent,))
+    assert result(pair(0.05), replace(claim(), cases=(case,))).verdict == "not run"
 
 
 def test_all_parts_must_hold_and_one_refuted_part_refutes() -> None:

@@ -28,4 +28,5 @@ DIGITS = ImageSet(
     std=(6.017907,),
     digest="7708343d578ce9510108df8e48071320d056e97756867f8cad9a2427cc5b2325",
     embedded=embedded,
+    white=16.0,
 )

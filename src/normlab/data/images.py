@@ -44,11 +44,12 @@ class ImageSet:
 
     Attributes:
         shape: channels, height and width of an image.
-        mean, std: of each channel over the training images, in units of 0…255.
+        mean, std: of each channel over the training images, in units of 0…``white``.
         digest: what :meth:`Arrays.digest` must say.
         version: bumped when the splits or the preprocessing change; part of the key of every run on this data.
         embedded: reads the arrays without any file, for a data set inside an installed package.
         sources: in the order in which they are tried.
+        white: the largest value of a pixel.
         other: the data set on which features learned on this one are probed besides; none for embedded data.
     """
 
@@ -62,6 +63,7 @@ class ImageSet:
     version: int = 1
     embedded: Callable[[], Arrays] | None = None
     sources: tuple[Source, ...] = ()
+    white: float = 255.0
     other: str | None = None
 
 

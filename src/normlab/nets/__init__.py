@@ -8,7 +8,8 @@ from normlab.config import NetConfig, NormConfig
 from normlab.errors import NormlabError
 from normlab.nets import cnn, mlp, normfree, resnet
 from normlab.nets.block import Parts
-from normlab.nets.dropout import seed_dropout
+from normlab.nets.disturbance import Disturbance
+from normlab.nets.dropout import SeededDropout
 from normlab.nets.init import initialize
 from normlab.norms import wrap_layer
 from normlab.seeds import generator
@@ -37,11 +38,20 @@ def make_net(net: NetConfig, norm: NormConfig, shape: tuple[int, int, int], clas
         raise NormlabError(
             f"net.zero_init_residual: no residual branch of net={net.name} ends in a norm with a learnable γ here"
         )
+    if net.disturbance and parts.disturbed < parts.norms:
+        raise NormlabError(f"net.disturbance stands behind the norms of plain chains; net={net.name} is none")
     initialize(built, net.init, seed)
-    seed_dropout(built, seed)
+    _seed_noise(built, seed)
     for index, layer in enumerate(parts.normed):
         wrap_layer(norm, layer, generator(seed, f"wrap/{index}"))
     return built
+
+
+def _seed_noise(net: nn.Module, seed: int) -> None:
+    """Give every source of noise in a net the generator of (seed, its kind and place)."""
+    for kind, name in ((SeededDropout, "dropout"), (Disturbance, "disturbance")):
+        for index, layer in enumerate(module for module in net.modules() if isinstance(module, kind)):
+            layer.source = generator(seed, f"{name}/{index}")
 
 
 def net_version(net: NetConfig) -> str:

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from normlab.config import NetConfig, NormConfig
+from normlab.nets.disturbance import Disturbance
 from normlab.nets.dropout import SeededDropout
 from normlab.norms import find_method, make_norm
 
@@ -21,7 +22,7 @@ class Parts:
         self.net = net
         self.norm_config = norm
         self.normed: list[nn.Module] = []
-        self.branches_closed = 0
+        self.branches_closed = self.norms = self.disturbed = 0
 
     def activation(self, norm: nn.Module) -> nn.Module:
         """The activation beside ``norm``: none where the norm brings its own."""
@@ -30,6 +31,7 @@ class Parts:
         return ACTIVATIONS[self.net.activation]()
 
     def norm(self, num_features: int, kind: str) -> nn.Module:
+        self.norms += 1
         if self.net.norm_in not in ("both", kind):
             return nn.Identity()
         return make_norm(self.norm_config, num_features, positions=kind == "conv")
@@ -86,16 +88,18 @@ class Parts:
           reading the raw image and a closing norm → activation: only the pooling changes sides.
 
         In ``before`` a ReLU stands after its pool, on a quarter of the values: max and ReLU commute, bit for bit, in the
-        output and in the gradient.
+        output and in the gradient. ``net.disturbance`` stands directly behind the norm.
         """
         activation = self.activation(norm)
-        before = [layer, norm, activation, pool]
+        noise = Disturbance(self.net.disturbance) if self.net.disturbance else None
+        self.disturbed += noise is not None
+        before = [layer, norm, noise, activation, pool]
         if isinstance(activation, nn.ReLU):
-            before = [layer, norm, pool, activation]
+            before = [layer, norm, noise, pool, activation]
         orders = {
             "before": before,
-            "after": [layer, activation, norm, pool],
-            "pre": [layer, pool, norm, activation],
+            "after": [layer, activation, norm, noise, pool],
+            "pre": [layer, pool, norm, noise, activation],
         }
         return nn.Sequential(*(module for module in orders[self.net.placement] if module is not None))
 

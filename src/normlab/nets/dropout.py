@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from normlab.seeds import generator
-
 
 class SeededDropout(nn.Module):
     """In training y = x·m / (1 − p) with independent m ~ Bernoulli(1 − p); in evaluation y = x.
@@ -28,10 +26,3 @@ class SeededDropout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p:g}"
-
-
-def seed_dropout(net: nn.Module, seed: int) -> None:
-    """Give every dropout of a net the generator of (seed, its place)."""
-    layers = [module for module in net.modules() if isinstance(module, SeededDropout)]
-    for index, layer in enumerate(layers):
-        layer.source = generator(seed, f"dropout/{index}")

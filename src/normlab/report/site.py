@@ -165,6 +165,7 @@ def _parts(result: ClaimResult) -> pd.DataFrame:
             {
                 "setting": setting.label(several).en,
                 "part": part.contrast.name.en,
+                "condition": any(part is each for each in setting.given),
                 "verdict of the setting": setting.verdict,
                 "estimate": part.test.estimate,
                 "low": part.test.low,
@@ -181,7 +182,7 @@ def _parts(result: ClaimResult) -> pd.DataFrame:
                 "effects": json.dumps({str(k): round(v, 6) for k, v in part.effects.by_seed.items()}),
             }
             for setting in result.settings
-            for part in setting.parts
+            for part in (*setting.parts, *setting.given)
         ]
     )
 

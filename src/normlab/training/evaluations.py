@@ -6,10 +6,13 @@ from torch import nn
 
 from normlab.config import RunConfig
 from normlab.data.batches import Splits
+from normlab.training.covariate_shift import gradient_shift, input_drift, layer_inputs
 from normlab.training.features import features
 from normlab.training.gradients import gradient_flow, gradient_variance
+from normlab.training.landscape import landscape
 from normlab.training.memory import training_memory
 from normlab.training.noise import gradient_noise, statistics_noise
+from normlab.training.robustness import corruptions
 
 EVALUATIONS: dict[str, Callable[[nn.Module, RunConfig, Splits], dict[str, float]]] = {
     "statistics_noise": statistics_noise,
@@ -18,4 +21,9 @@ EVALUATIONS: dict[str, Callable[[nn.Module, RunConfig, Splits], dict[str, float]
     "gradient_flow": gradient_flow,
     "gradient_variance": gradient_variance,
     "training_memory": training_memory,
+    "layer_inputs": layer_inputs,
+    "input_drift": input_drift,
+    "gradient_shift": gradient_shift,
+    "landscape": landscape,
+    "corruptions": corruptions,
 }

@@ -8,11 +8,24 @@ from torch import Tensor, nn
 
 from normlab.config import RunConfig
 from normlab.data.batches import Batches, Splits
+from normlab.errors import NormlabError
 from normlab.seeds import generator
 from normlab.training.statistics import batch_statistics
 
 FLOOR = 1e-45  # The smallest float32: what a vanished gradient counts as.
 DRAWS = 40
+
+
+def plain_weights(net: nn.Module) -> list[nn.Parameter]:
+    """The weights of all convolutions and linear layers, in the net's order.
+
+    Raises:
+        NormlabError: where a method computes a weight from other parameters.
+    """
+    weights = [m.weight for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    if not all(isinstance(weight, nn.Parameter) for weight in weights):
+        raise NormlabError("this evaluation moves weights, which here are computed from other parameters")
+    return weights
 
 
 def gradient_flow(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:

@@ -66,7 +66,11 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
     rows: dict[int, dict[str, float]] = {}
 
     net.train()
-    if config.numerics.cuda_graph and steps and not (config.numerics.checkpoint or config.net.dropout):
+    if (
+        config.numerics.cuda_graph
+        and steps
+        and not (config.numerics.checkpoint or config.net.dropout or config.net.disturbance)
+    ):
         capture(net, splits.train.images[: config.data.batch_size].clone(), config.numerics.amp)
     forward = forward_of(net, config, splits.train.images[: config.data.batch_size])
     stream = iter(batches)

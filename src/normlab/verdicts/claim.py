@@ -79,13 +79,20 @@ class Contrast:
 class Case:
     """A kind of setting: its parts must all hold. There is one verdict for each value of the axes in ``by``.
 
-    ``scales`` names the scales that the case belongs to; None means all.
+    ``scales`` names the scales that the case belongs to; None means all. ``given`` are conditions without which the parts
+    say nothing, such as a manipulation check: unless each is established, the setting is inconclusive.
     """
 
     name: Text
     parts: tuple[Contrast, ...]
     by: tuple[str, ...] = ("setting",)
     scales: tuple[str, ...] | None = None
+    given: tuple[Contrast, ...] = ()
+
+    @property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """All that it reads: its parts and conditions."""
+        return self.parts + self.given
 
 
 @dataclass(frozen=True)

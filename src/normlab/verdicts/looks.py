@@ -52,7 +52,9 @@ def _look_beside(
         for at in reader.settings(case.parts[0], case.by):
             setting = SettingResult(case, at, [])
             for second_look in (True, False):
-                setting.parts = evaluate_parts(claim, case, at, reader, constants, _seeds(design, scale, second_look))
+                setting.parts = evaluate_parts(
+                    claim, case.parts, at, reader, constants, _seeds(design, scale, second_look)
+                )
                 if setting.run:
                     break
             found.append(setting)
@@ -94,12 +96,15 @@ def _look_again(
             return frozenset(wanted)
         for result, setting in again:
             looked.append(setting)
-            for part in setting.case.parts:
+            for part in setting.case.contrasts:
                 for arm in part.arms:
                     wanted |= reader.places(arm, setting.at)
-            parts = evaluate_parts(result.claim, setting.case, setting.at, reader, constants, seeds)
-            if any(part.effects.missing for part in parts):
+            parts, given = (
+                evaluate_parts(result.claim, each, setting.at, reader, constants, seeds)
+                for each in (setting.case.parts, setting.case.given)
+            )
+            if any(part.effects.missing for part in (*parts, *given)):
                 setting.second_look_outstanding = True
             else:
-                setting.parts = parts
+                setting.parts, setting.given = parts, given
         judge(results)

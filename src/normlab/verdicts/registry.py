@@ -14,7 +14,7 @@ from normlab.verdicts.claim import Claim
 
 def grids_of(claim: Claim) -> list[str]:
     """The names of the grids whose runs the claim needs."""
-    arms = [arm for case in claim.cases for part in case.parts for arm in part.arms]
+    arms = [arm for case in claim.cases for part in case.contrasts for arm in part.arms]
     return list(dict.fromkeys(arm.grid for arm in arms))
 
 

@@ -32,12 +32,14 @@ class SettingResult:
     """One claim in one setting: all parts must hold.
 
     ``looks``: how often the setting may be looked at before its verdict; its p-values are multiplied by that number.
+    ``given``: its conditions.
     """
 
     case: Case
     at: dict[str, Any]
     parts: list[PartResult]
     looks: int = 1
+    given: list[PartResult] = field(default_factory=list)
     second_look_outstanding: bool = False
     verdict: str = "not run"
     p_adjusted: float = 1.0
@@ -45,18 +47,27 @@ class SettingResult:
 
     @property
     def run(self) -> bool:
-        return bool(self.parts) and not any(part.effects.missing for part in self.parts)
+        return bool(self.parts) and not any(part.effects.missing for part in (*self.parts, *self.given))
 
     @property
     def p_support(self) -> float:
-        """Every part must be supported: the largest p."""
-        return min(1.0, self.looks * max(part.test.p_support for part in self.parts)) if self.run else 1.0
+        """Every part must be supported and every condition hold: the largest p."""
+        return min(1.0, self.looks * max(p.test.p_support for p in (*self.parts, *self.given))) if self.run else 1.0
 
     @property
     def p_refute(self) -> float:
-        """One refuted part refutes: the smallest p, corrected for the number of parts."""
-        factor = self.looks * len(self.parts)
-        return min(1.0, factor * min(part.test.p_refute for part in self.parts)) if self.run else 1.0
+        """One refuted part refutes, if every condition holds: the smallest p of the parts, corrected for their number, or
+        the largest of the conditions.
+        """
+        if not self.run:
+            return 1.0
+        parts = len(self.parts) * min(part.test.p_refute for part in self.parts)
+        return min(1.0, self.looks * max(parts, *(part.test.p_support for part in self.given), 0.0))
+
+    @property
+    def conditions_hold(self) -> bool:
+        """Whether every condition's estimate is as it must be; that it is established is part of the p-values."""
+        return all(part.kind != "superiority" or part.test.estimate >= part.delta for part in self.given)
 
     @property
     def deciding(self) -> PartResult:
@@ -126,26 +137,28 @@ def evaluate_claim(
     looks: int = 1,
 ) -> ClaimResult:
     """The effects and tests of one claim at a scale; verdicts follow in :func:`judge`, which knows the other claims."""
-    settings = [
-        SettingResult(case, at, evaluate_parts(claim, case, at, reader, constants, seeds), looks)
-        for case in claim.at(scale)
-        for at in reader.settings(case.parts[0], case.by)
-    ]
+    settings = []
+    for case in claim.at(scale):
+        for at in reader.settings(case.parts[0], case.by):
+            parts, given = (
+                evaluate_parts(claim, each, at, reader, constants, seeds) for each in (case.parts, case.given)
+            )
+            settings.append(SettingResult(case, at, parts, looks, given))
     return ClaimResult(claim, settings)
 
 
 def evaluate_parts(
     claim: Claim,
-    case: Case,
+    contrasts: Sequence[Contrast],
     at: Mapping[str, Any],
     reader: CellReader,
     constants: Mapping[str, Mapping[str, float]],
     seeds: SeedsOf,
 ) -> list[PartResult]:
-    """The contrasts of one case in one setting, over the seeds that ``seeds`` says of each."""
+    """Contrasts of one case in one setting, over the seeds that ``seeds`` says of each."""
     known = constants.get(str(at.get("setting")), {})
     parts = []
-    for part in case.parts:
+    for part in contrasts:
         delta = part.delta if part.delta is not None else claim.delta
         number = known[delta] if isinstance(delta, str) else delta
         effects = reader.effects(part, at, known, seeds(part))
@@ -176,6 +189,8 @@ def judge(results: list[ClaimResult]) -> None:
 def _setting_verdict(claim: Claim, setting: SettingResult) -> str:
     if not setting.run:
         return "not run"
+    if not setting.conditions_hold:
+        return "inconclusive"
     reaches = all(p.kind != "superiority" or p.test.estimate >= p.delta for p in setting.parts)
     if setting.p_adjusted < ALPHA and reaches:
         return "supported"

@@ -1,0 +1,77 @@
+"""The evaluation on corrupted images."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from normlab.config import RunConfig
+from normlab.data.batches import load_splits
+from normlab.data.corruptions import CORRUPTIONS
+from normlab.nets import make_net
+from normlab.runs.evaluations import evaluate_run
+from normlab.runs.store import Store
+from normlab.training.loop import train
+from normlab.training.robustness import corruptions
+
+TRAINED = {"data.train_size": 500, "data.validation_size": 300, "data.test_size": 300, "training.epochs": 6}
+
+LEARNS = {"net.widths": [16, 32], "net.hidden": 32, "training.epochs": 20, "optimizer.lr": 0.1, "schedule": "cosine"}
+
+
+def evaluated(config: RunConfig) -> tuple[dict[str, float], dict[str, float]]:
+    result = train(config)
+    splits = load_splits(config.data, config.seed)
+    net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
+    net.load_state_dict(result.weights)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    found = corruptions(net, config, splits)
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+    return found, result.measures
+
+
+def test_accuracy_falls_with_severity_and_a_net_without_statistics_cannot_adapt(
+    make_config: Callable[..., RunConfig],
+) -> None:
+    found, measures = evaluated(make_config(TRAINED | LEARNS, norm="none"))
+    assert found["clean"] == pytest.approx(measures["test_accuracy"])
+    levels = [found["clean"], *(found[f"accuracy_{s}"] for s in range(1, 6))]
+    assert levels == sorted(levels, reverse=True)
+    assert found["accuracy"] == pytest.approx(sum(levels[1:]) / 5)
+    assert found["accuracy"] == pytest.approx(sum(found[name] for name in CORRUPTIONS) / len(CORRUPTIONS))
+    assert found["adapted"] == found["accuracy"]
+    assert found["adapted_of_8"] == found["accuracy_3"]
+
+
+def test_statistics_of_the_target_help_where_inputs_only_move(make_config: Callable[..., RunConfig]) -> None:
+    """Brighter and paler images are a shift and a scale of the first layer's outputs: new statistics undo them."""
+    found, _ = evaluated(make_config(TRAINED, norm="batch", schedule="cosine"))
+    assert found["adapted"] > found["accuracy"]
+    assert found["adapted_of_128"] > found["adapted_of_8"]
+
+
+def test_it_is_an_evaluation_of_any_run_also_of_a_users_own_norm(
+    make_config: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_norms.py").write_text(
+        "from torch import nn\n\nclass Mine(nn.BatchNorm2d):\n"
+        "    def forward(self, x):\n        return super().forward(x[:, :, None, None] if x.dim() == 2 else x).view(x.shape)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = make_config(**{"norm": "custom", "norm.target": "my_norms.Mine"})
+    found = evaluate_run(config, "corruptions", Store(tmp_path / "store"))
+    assert found["clean"] >= 0
+    assert found["adapted"] != found["accuracy"]
+
+
+def test_nothing_moves_in_a_net_that_sees_no_image(make_config: Callable[..., RunConfig]) -> None:
+    config = make_config()
+
+    class Blind(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.eye(10)[:1].expand(len(x), 10)
+
+    found = corruptions(Blind(), config, load_splits(config.data, 0))
+    assert list(found.values()) == pytest.approx([found["clean"]] * len(found))
