@@ -25,6 +25,8 @@ NAMES = (
     "generalization",
     "gradient_flow",
     "covariate_shift",
+    "inference_gap",
+    "distribution_shift",
     "cost",
     "methods",
 )
