@@ -46,7 +46,8 @@ class DataConfig(Strict):
     """Which images, how many, in which batches. Sizes of None mean the whole split.
 
     Noise spoils training images alone, for good: ``label_noise`` is the share of labels that become another class drawn
-    at random, ``pixel_noise`` the standard deviation of what is added to each (standardized) pixel.
+    at random, ``pixel_noise`` the standard deviation of what is added to each (standardized) pixel. ``classes`` keeps the images
+    of these classes alone, which are then numbered from 0.
     """
 
     name: str
@@ -59,6 +60,7 @@ class DataConfig(Strict):
     shift: ShiftConfig | None = None
     label_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
     pixel_noise: NonNegativeFloat = 0.0
+    classes: tuple[int, ...] | None = None
 
     @model_validator(mode="after")
     def _copies_fill_the_batch(self) -> Self:
@@ -154,12 +156,22 @@ class TrainingConfig(Strict):
     """How long, and what is done to gradients. One optimizer step sees ``accumulate`` batches.
 
     ``epochs: 0`` leaves the initial weights as they are, for evaluations of them; else there is at least one step.
+    ``statistics`` is what batch norms normalize by: those of the ``batch``, as ever, or all through training the running ones
+    that the net ``stored`` in pre-training, or ones taken once from the training images (``target``), before the first step.
     """
 
     epochs: NonNegativeFloat
     accumulate: PositiveInt = 1
     clip_norm: PositiveFloat | None = None
     stop: StopConfig | None = None
+    statistics: Literal["batch", "stored", "target"] = "batch"
+
+
+class SourceConfig(Strict):
+    """What a net was pre-trained on, for how long; all else is as in the run that starts from it."""
+
+    data: DataConfig
+    epochs: PositiveFloat
 
 
 class NumericsConfig(Strict):
@@ -230,7 +242,10 @@ class MeasureConfig(Strict):
 
 
 class RunConfig(Strict):
-    """Everything that decides one run, and what is measured on the way."""
+    """Everything that decides one run, and what is measured on the way.
+
+    With ``source`` the net is not initialized at random but pre-trained there, all but its last linear layer.
+    """
 
     data: DataConfig
     net: NetConfig
@@ -241,12 +256,37 @@ class RunConfig(Strict):
     numerics: NumericsConfig
     measure: MeasureConfig
     seed: int
+    source: SourceConfig | None = None
+
+    @property
+    def pretraining(self) -> "RunConfig | None":
+        """The run whose weights this one starts from."""
+        if self.source is None:
+            return None
+        return self.model_copy(
+            update={
+                "data": self.source.data,
+                "training": TrainingConfig(epochs=self.source.epochs),
+                "measure": MeasureConfig(final="validation"),
+                "source": None,
+            }
+        )
+
+    @model_validator(mode="after")
+    def _stored_statistics_come_from_somewhere(self) -> Self:
+        kind = self.training.statistics
+        if kind != "batch" and self.source is None:
+            raise ValueError(f"training.statistics={kind} is for nets that were pre-trained: set source")
+        if kind != "batch" and (self.training.stop or self.measure.train_set):
+            raise ValueError(f"training.statistics={kind} goes with neither training.stop nor measure.train_set")
+        return self
 
     @model_validator(mode="after")
     def _ghosts_fill_the_batch(self) -> Self:
         ghost = self.norm.statistics_batch
-        if ghost and self.data.batch_size % ghost:
-            raise ValueError(f"norm.statistics_batch={ghost} does not divide data.batch_size={self.data.batch_size}")
+        for data in (self.data, *([self.source.data] if self.source else ())):
+            if ghost and data.batch_size % ghost:
+                raise ValueError(f"norm.statistics_batch={ghost} does not divide data.batch_size={data.batch_size}")
         return self
 
     @classmethod

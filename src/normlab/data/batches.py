@@ -56,15 +56,27 @@ def balanced(labels: np.ndarray, size: int, source: torch.Generator, what: str) 
     return np.sort(np.concatenate(chosen))
 
 
-@lru_cache(maxsize=2)
-def _arrays(name: str) -> Arrays:
-    return read(find_image_set(name))
+@lru_cache(maxsize=3)
+def _arrays(name: str, classes: tuple[int, ...] | None = None) -> Arrays:
+    """A data set, or the images of some of its classes, numbered in the order given."""
+    if classes is None:
+        return read(find_image_set(name))
+    whole, known = _arrays(name), find_image_set(name).classes
+    if len(set(classes)) < max(2, len(classes)) or not set(classes) <= set(range(known)):
+        raise NormlabError(f"data.classes={list(classes)}: choose at least two different ones of 0 to {known - 1}")
+    parts = []
+    for images, labels in ((whole.train_images, whole.train_labels), (whole.test_images, whole.test_labels)):
+        kept = np.isin(labels, classes)
+        parts += [images[kept], np.array([classes.index(label) for label in labels[kept]], dtype=labels.dtype)]
+    return Arrays(*parts)
 
 
 @lru_cache(maxsize=4)
-def _standardized(name: str, validation_size: int, test_size: int | None) -> tuple[Split, Split, np.ndarray]:
+def _standardized(
+    name: str, classes: tuple[int, ...] | None, validation_size: int, test_size: int | None
+) -> tuple[Split, Split, np.ndarray]:
     """Validation and test splits, and the indices that remain for training."""
-    arrays = _arrays(name)
+    arrays = _arrays(name, classes)
     validation = balanced(arrays.train_labels, validation_size, generator(FIXED, "validation"), "data.validation_size")
     rest = np.setdiff1d(np.arange(len(arrays.train_labels)), validation)
     test = np.arange(len(arrays.test_labels))
@@ -91,17 +103,16 @@ def load_splits(config: DataConfig, seed: int) -> Splits:
         NormlabError: for an unknown or absent data set, or sizes that it cannot fill.
     """
     image_set = find_image_set(config.name)
-    arrays = _arrays(config.name)
-    validation, test, rest = _standardized(config.name, config.validation_size, config.test_size)
+    arrays = _arrays(config.name, config.classes)
+    validation, test, rest = _standardized(config.name, config.classes, config.validation_size, config.test_size)
     if config.train_size is not None:
         labels = arrays.train_labels[rest]
         rest = rest[balanced(labels, config.train_size, generator(seed, "subset"), "data.train_size")]
     if len(rest) < config.batch_size // config.repeats:
         raise NormlabError(f"data.batch_size={config.batch_size} is more than the {len(rest)} training images")
-    train = spoil(
-        _split(config.name, arrays.train_images[rest], arrays.train_labels[rest]), config, image_set.classes, seed
-    )
-    return Splits(train, validation, test, image_set.shape, image_set.classes)
+    classes = len(config.classes) if config.classes else image_set.classes
+    train = spoil(_split(config.name, arrays.train_images[rest], arrays.train_labels[rest]), config, classes, seed)
+    return Splits(train, validation, test, image_set.shape, classes)
 
 
 def spoil(split: Split, config: DataConfig, classes: int, seed: int) -> Split:

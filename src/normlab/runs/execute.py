@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from normlab.config import MeasureConfig, RunConfig
+from normlab.errors import NormlabError
 from normlab.runs.key import run_key, scientific, versions
 from normlab.runs.record import Record
 from normlab.runs.store import Store
@@ -104,6 +105,26 @@ def is_done(store: Store, key: str, config: RunConfig) -> bool:
     return facts["status"] == "missing" or MeasureConfig(**json.loads(facts["measured"])).covers(config.measure)
 
 
+def pretrained_weights(config: RunConfig, store: Store, experiment: str | None) -> dict[str, Tensor] | None:
+    """The weights that a run starts from; the first run that needs them trains them, the others wait and read them.
+
+    Raises:
+        NormlabError: if they cannot be had.
+    """
+    before = config.pretraining
+    if before is None:
+        return None
+    key = run_key(before)
+    with store.exclusive(f"{key}-pretraining"):
+        weights = store.weights(key)
+        if weights is None:
+            execute(before, store, experiment, "source")
+            weights = store.weights(key)
+    if weights is None:
+        raise NormlabError(f"run {key}, the pre-training, left no weights; its record says why")
+    return weights
+
+
 def execute(
     config: RunConfig,
     store: Store,
@@ -123,7 +144,7 @@ def execute(
         config = config.model_copy(update={"measure": config.measure.joined(measured)})
     started = time.perf_counter()
     try:
-        result = train(config, listener)
+        result = train(config, listener, pretrained_weights(config, store, experiment))
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
         record = missing_record(config, f"out of memory: {error}"[:200], experiment, role)
     else:

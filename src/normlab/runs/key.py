@@ -28,6 +28,7 @@ def versions(config: RunConfig) -> dict[str, str]:
         "data": str(find_image_set(config.data.name).version),
         "net": net_version(config.net),
         "norm": norm_version(config.norm),
+        **({"source_data": str(find_image_set(config.source.data.name).version)} if config.source else {}),
     }
 
 

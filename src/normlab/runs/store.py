@@ -2,6 +2,8 @@
 
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +165,22 @@ class Store:
         except Timeout:
             return None
         except OSError as error:
-            raise StoreError(
-                f"cannot write below {folder}: {error.strerror or error}; make room or set results=…"
-            ) from error
+            raise _cannot_write(folder, error) from error
         return lock
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Within, no other process is within the same ``name``; waits for its turn."""
+        lock = FileLock(self.root / "claims" / f"{name}.wait")
+        try:
+            (self.root / "claims").mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except OSError as error:
+            raise _cannot_write(self.root / "claims", error) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def running(self) -> set[str]:
         """Keys of the runs that some process is doing now."""
@@ -210,6 +224,10 @@ class Store:
 
     def _write_table(self, name: str, table: pd.DataFrame) -> None:
         write_atomically(self.root / f"{name}.parquet", table.to_parquet(index=False, compression="zstd"))
+
+
+def _cannot_write(folder: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write below {folder}: {error.strerror or error}; make room or set results=…")
 
 
 def _query(file: Path) -> pd.DataFrame:

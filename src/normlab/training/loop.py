@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from normlab.training.device import set_up, wait
 from normlab.training.evaluate import CALIBRATION_IMAGES, evaluate, final_measures
 from normlab.training.graph import capture
 from normlab.training.optim import make_optimizer, make_schedule
-from normlab.training.statistics import RunningStatistics, batch_statistics, recalibrate
+from normlab.training.statistics import RunningStatistics, batch_statistics, recalibrate, training_mode
 
 LOOP_VERSION = 1  # Bumped when the loop's results change; part of every run's key.
 PROBE_SIZE = 256
@@ -39,16 +39,23 @@ class Result:
     weights: dict[str, Tensor]
 
 
-def train(config: RunConfig, listener: Listener | None = None) -> Result:
+def train(
+    config: RunConfig, listener: Listener | None = None, pretrained: Mapping[str, Tensor] | None = None
+) -> Result:
     """Train one net and measure it.
 
     A run is ``diverged`` at the first step whose loss is not finite, or at its last step if the mean loss of the last
-    tenth is no better than that of predicting at random; else ``ok``. ``listener`` hears each validation row.
+    tenth is no better than that of predicting at random; else ``ok``. ``listener`` hears each validation row. ``pretrained``
+    are the weights of ``config.pretraining``, where the configuration has a source.
     """
     device = set_up(config.numerics)
     splits = _place(load_splits(config.data, config.seed), device, config)
     net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
+    if pretrained is not None:
+        load_all_but_head(net, pretrained)
     net.to(device, memory_format=memory_format(config.numerics.layout))  # type: ignore[call-overload]
+    if config.training.statistics == "target":
+        recalibrate(net, splits.train.images)
     batches = Batches(splits.train, config.data, config.seed)
     per_epoch = max(1, batches.per_epoch // config.training.accumulate)
     steps = max(1, round(config.training.epochs * per_epoch)) if config.training.epochs else 0
@@ -65,12 +72,8 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
     stop, stopped = config.training.stop, False
     rows: dict[int, dict[str, float]] = {}
 
-    net.train()
-    if (
-        config.numerics.cuda_graph
-        and steps
-        and not (config.numerics.checkpoint or config.net.dropout or config.net.disturbance)
-    ):
+    training_mode(net, config.training.statistics)
+    if config.numerics.cuda_graph and steps and _same_every_step(config):
         capture(net, splits.train.images[: config.data.batch_size].clone(), config.numerics.amp)
     forward = forward_of(net, config, splits.train.images[: config.data.batch_size])
     stream = iter(batches)
@@ -102,7 +105,7 @@ def train(config: RunConfig, listener: Listener | None = None) -> Result:
             rows[step + 1] = _validate(net, statistics, watched, losses[: step + 1])
             if listener:
                 listener({"step": step + 1, "epoch": (step + 1) / per_epoch, **rows[step + 1]})
-            net.train()
+            training_mode(net, config.training.statistics)
             evaluating += time.perf_counter() - pause
             if stopped or not math.isfinite(rows[step + 1]["train_loss"]):
                 break
@@ -140,6 +143,19 @@ class Probe:
     def measure(self, step: int) -> None:
         with batch_statistics(self.net):
             self.losses[step] = F.cross_entropy(self.net(self.images), self.labels)
+
+
+def _same_every_step(config: RunConfig) -> bool:
+    """Whether a step's kernels can be captured once and replayed."""
+    random = config.net.dropout or config.net.disturbance
+    return not (random or config.numerics.checkpoint or config.training.statistics != "batch")
+
+
+def load_all_but_head(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load the weights of another training of the same net, but for its last linear layer, which keeps its initial ones."""
+    head = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)][-1]
+    kept = {name: value for name, value in net.state_dict().items() if name.startswith(f"{head}.")}
+    net.load_state_dict({name: value for name, value in weights.items() if not name.startswith(f"{head}.")} | kept)
 
 
 def _place(splits: Splits, device: torch.device, config: RunConfig) -> Splits:

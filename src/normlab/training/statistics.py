@@ -18,7 +18,7 @@ class RunningStatistics:
     1, which leaves the current batch's mean and variance in its buffers; the buffers of all layers lie in one flat
     tensor, and :meth:`update` averages it for every decay in one operation:
 
-        average_d ← d·average_d + (1 − d)·batch,   from mean 0 and variance 1, as PyTorch starts
+        average_d ← d·average_d + (1 − d)·batch,   from what the net holds, at first mean 0 and variance 1
 
     :meth:`install` puts one decay's averages into the buffers, for evaluation and at the end. With ``phases`` one more
     average is kept, whose decay changes at those fractions of all updates; :meth:`install_phases` puts it there.
@@ -41,7 +41,10 @@ class RunningStatistics:
         device = next(net.parameters()).device
         sizes = [layer.num_features for layer in self.layers]
         self.channels = sum(sizes)
-        self.batch = torch.cat([torch.zeros(self.channels), torch.ones(self.channels)]).to(device)
+        stored = [[layer.running_mean for layer in self.layers], [layer.running_var for layer in self.layers]]
+        self.batch = torch.cat(
+            [x.clone() for row in stored for x in row if x is not None] or [torch.zeros(0, device=device)]
+        )
         means, variances = self.batch.split(self.channels) if self.layers else (self.batch, self.batch)
         for layer, mean, var in zip(self.layers, means.split(sizes), variances.split(sizes), strict=True):
             layer.running_mean, layer.running_var = mean, var  # views: the layers write into the flat tensor
@@ -108,7 +111,7 @@ def batch_norms(net: nn.Module) -> list[_BatchNorm]:
 def batch_statistics(net: nn.Module) -> Iterator[None]:
     """Within, batch norms use the statistics of the batch they see, and keep no record of it."""
     layers = batch_norms(net)
-    was_training = net.training
+    modes = [(module, module.training) for module in net.modules()]
     net.eval()
     for layer in layers:
         layer.train()
@@ -118,7 +121,16 @@ def batch_statistics(net: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.track_running_stats = True
-        net.train(was_training)
+        for module, training in modes:
+            module.training = training
+
+
+def training_mode(net: nn.Module, statistics: str) -> None:
+    """Training mode, in which batch norms go on with the running statistics they hold unless ``statistics`` is "batch"."""
+    net.train()
+    if statistics != "batch":
+        for layer in batch_norms(net):
+            layer.eval()
 
 
 @torch.no_grad()
