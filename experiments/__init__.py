@@ -27,6 +27,7 @@ NAMES = (
     "covariate_shift",
     "inference_gap",
     "distribution_shift",
+    "transfer",
     "cost",
     "methods",
 )

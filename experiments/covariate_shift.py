@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.report.inputs import Results
-from normlab.report.style import COLOURS, DATA_TITLES, draw_points
+from normlab.report.style import COLOURS, DATA_TITLES, draw_points, legend_of_dots
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 STANDARD = 0.1  # how far from mean 0 and variance 1 still counts as standardized
@@ -240,8 +240,5 @@ def figure(results: Results) -> Figure | None:
         row[2].set_xticks(range(len(arms)), [title for title, _ in arms.values()])
         row[2].set_xlim(-0.5, len(arms) - 0.5)
         row[2].set(title=DATA_TITLES[setting], ylabel="test accuracy, %")
-    handles = [
-        plt.Line2D([], [], color=colour, marker="o", linestyle="", label=title) for title, colour in arms.values()
-    ]
-    plot.legend(handles=handles, loc="outside upper left", ncols=3)
+    legend_of_dots(plot, dict(arms.values()), columns=3)
     return plot

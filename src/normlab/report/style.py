@@ -1,6 +1,6 @@
 """One look for all figures: colours belong to methods and never change."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -9,6 +9,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
 from scipy import stats
 
@@ -92,6 +93,12 @@ def draw_line(
     means, lows, highs = (np.asarray(column) for column in zip(*rows, strict=True))
     ax.plot(x, means, color=colour, label=label, **{"marker": "o", "markersize": 4, **options})
     ax.fill_between(x, lows, highs, color=colour, alpha=0.15, linewidth=0)
+
+
+def legend_of_dots(figure: Figure, colours: Mapping[str, str], columns: int) -> None:
+    """A legend above the figure: a dot of its colour for every label."""
+    handles = [Line2D([], [], color=colour, marker="o", linestyle="", label=label) for label, colour in colours.items()]
+    figure.legend(handles=handles, loc="outside upper left", ncols=columns)
 
 
 def draw_points(ax: Axes, position: float, values: Sequence[float], colour: str, label: str | None = None) -> None:
