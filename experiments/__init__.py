@@ -30,6 +30,7 @@ NAMES = (
     "transfer",
     "cost",
     "methods",
+    "machinery",
 )
 LOCK = Path(__file__).parent / "claims.lock"
 

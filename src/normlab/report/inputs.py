@@ -71,14 +71,14 @@ class Results:
 
     @property
     def seeds_a_cell(self) -> str:
-        """How many reporting seeds a cell has: "5", or "5 to 10" where some were looked at twice."""
+        """How many reporting seeds a cell has: "5", or "5 to 10" where some have more, such as after a second look."""
         done = (
             self.cells[(self.cells["role"] == "report") & self.cells["status"].notna()]
             if len(self.cells)
             else self.cells
         )
-        most = done.groupby(["grid", "cell"])["seed"].nunique().max() if len(done) else 0
-        return f"{len(self.seeds)} to {most}" if most > len(self.seeds) else str(len(self.seeds))
+        counts = done.groupby(["grid", "cell"])["seed"].nunique() if len(done) else pd.Series([len(self.seeds)])
+        return f"{counts.min()} to {counts.max()}" if counts.max() > counts.min() else str(counts.max())
 
     @property
     def settings(self) -> list[str]:

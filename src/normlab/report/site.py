@@ -94,7 +94,7 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
     use_style()
     sections = evaluate(questions, scale, store, lock)
     for section in sections:
-        decided = any(result.run for result in section.claims)
+        decided = not section.claims or any(result.run for result in section.claims)
         figure = section.question.draw(section.results) if decided else None
         if figure is not None:
             section.figure = save_figure(

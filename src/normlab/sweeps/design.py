@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from omegaconf import OmegaConf
-from pydantic import ValidationError, model_validator
+from pydantic import ValidationError, field_validator, model_validator
 
 from normlab.config import Strict
 from normlab.errors import NormlabError
@@ -129,8 +129,8 @@ class Grid(Strict):
     seconds per step side by side for the cells of each setting and seed. ``costs`` trains nothing and measures instead, the
     cells of each setting and seed (repetition) together and when all else is done, what nets cost or what synchronization of
     processes costs.
-    ``seeds`` are reporting seeds of its own, in place of the scale's and of any second look. ``at`` replaces fields at a
-    scale; a grid whose ``settings`` there are empty is not part of that scale.
+    ``seeds`` are reporting seeds of its own (a number n means 0 to n − 1), in place of the scale's and of any second look.
+    ``at`` replaces fields at a scale; a grid whose ``settings`` there are empty is not part of that scale.
     """
 
     axes: dict[str, list[Any] | dict[str, Overrides]] = {}
@@ -146,6 +146,11 @@ class Grid(Strict):
     seeds: tuple[int, ...] | None = None
     skip: list[Skip] = []
     at: dict[str, dict[str, Any]] = {}
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _counted(cls, value: Any) -> Any:
+        return tuple(range(value)) if isinstance(value, int) else value
 
     def at_scale(self, scale: str) -> "Grid":
         """This grid as it is at ``scale``."""
