@@ -168,10 +168,11 @@ class TrainingConfig(Strict):
 
 
 class SourceConfig(Strict):
-    """What a net was pre-trained on, for how long; all else is as in the run that starts from it."""
+    """What a net was pre-trained on, for how long, and at which rate; all else is as in the run that starts from it."""
 
     data: DataConfig
     epochs: PositiveFloat
+    lr: PositiveFloat
 
 
 class NumericsConfig(Strict):
@@ -266,6 +267,7 @@ class RunConfig(Strict):
         return self.model_copy(
             update={
                 "data": self.source.data,
+                "optimizer": self.optimizer.model_copy(update={"lr": self.source.lr}),
                 "training": TrainingConfig(epochs=self.source.epochs),
                 "measure": MeasureConfig(final="validation"),
                 "source": None,

@@ -27,6 +27,7 @@ SOURCE = {
             "batch_size": 20,
         },
         "epochs": 3,
+        "lr": 0.05,
     },
     "data.classes": [5, 6, 7, 8, 9],
 }  # fmt: skip
@@ -70,6 +71,7 @@ def test_the_pretraining_is_a_run_of_its_own_and_is_done_once(
     assert before is not None
     assert before.source is None
     assert before.data.classes == (0, 1, 2, 3, 4)
+    assert (before.optimizer.lr, before.training.epochs) == (0.05, 3)
     assert len({run_key(before), run_key(config), run_key(make_config(**{"data.classes": [5, 6, 7, 8, 9]}))}) == 3
     first = execute(config, store, "e", "report")
     written = (tmp_path / "runs" / f"{run_key(before)}.parquet").stat().st_mtime_ns
