@@ -111,7 +111,7 @@ def figure(results: Results) -> Figure | None:
             (right, "batch norm's statistics in fine-tuning"),
         ):
             ax.set_xticks(range(len(amounts)), amounts)
-            ax.set_xlim(-0.5, max(1, len(amounts)) - 0.5)
+            ax.set_xlim(-0.5, max(1, len(amounts)) - 0.4)
             ax.set(title=f"{DATA_TITLES[setting]}: {title}", xlabel="images a class", ylabel="test accuracy, %")
     legend_of_dots(plot, {method_title(norm): COLOURS[norm] for norm in NORMS} | modes, columns=6)
     return plot

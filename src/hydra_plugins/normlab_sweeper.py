@@ -74,7 +74,7 @@ class NormlabSweeper(Sweeper):
                 if result.status != JobStatus.COMPLETED:
                     raise result._return_value  # the public property would print a line of its own before raising
 
-        return sweep(title, expand, launch, store, config["tracker"])
+        return sweep(title, expand, launch, store, config["tracker"], config["sweep"]["time_limit"])
 
     def _workers(self, config: Any) -> int:
         if config["sweep"]["workers"]:

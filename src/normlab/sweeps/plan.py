@@ -63,10 +63,11 @@ def outstanding(planned: list[Planned], store: Store) -> list[Item]:
     return sorted(merged.values(), key=lambda item: -item.cost)
 
 
-def write_plan(store: Store, items: list[Item], tracker: dict[str, Any]) -> Path:
-    """Write a plan file below the store."""
+def write_plan(store: Store, items: list[Item], tracker: dict[str, Any], time_limit: float | None = None) -> Path:
+    """Write a plan file below the store: the runs, the tracker's configuration, and the seconds that a run may take."""
     content = {
         "tracker": tracker,
+        "time_limit": time_limit,
         "items": [
             {
                 "run_key": i.run_key,
@@ -84,11 +85,11 @@ def write_plan(store: Store, items: list[Item], tracker: dict[str, Any]) -> Path
     return file
 
 
-def read_plan(file: Path) -> tuple[list[Item], dict[str, Any]]:
-    """The items and the tracker's configuration of a plan file."""
+def read_plan(file: Path) -> tuple[list[Item], dict[str, Any], float | None]:
+    """The items, the tracker's configuration and the time limit of a plan file."""
     content = json.loads(file.read_text())
     items = [
         Item(i["run_key"], RunConfig.parse(i["config"]), i["experiment"], i["role"], tuple(i["evaluate"]), i["cost"])
         for i in content["items"]
     ]
-    return items, content["tracker"]
+    return items, content["tracker"], content["time_limit"]

@@ -29,8 +29,10 @@ def sweep(
     launch: Callable[[Path], None],
     store: Store,
     tracker: dict[str, Any],
+    time_limit: float | None = None,
 ) -> Expansion:
-    """Do every run that ``expand`` names and the store lacks; ``launch`` starts workers on a plan file and waits.
+    """Do every run that ``expand`` names and the store lacks; ``launch`` starts workers on a plan file and waits. A run that
+    takes longer than ``time_limit`` seconds is recorded as missing.
 
     Workers that die (out of memory, kill -9) cost the runs they held; the rest is planned again. Runs that fail with an
     error are reported at the end.
@@ -49,7 +51,7 @@ def sweep(
             if _time_side_by_side(expansion.planned, store) or _measure_costs(expansion.costs, store):
                 continue  # What was measured may ask for more runs.
             break
-        plan = write_plan(store, items, tracker)
+        plan = write_plan(store, items, tracker, time_limit)
         with SweepProgress(store, items, f"{title}, part {phase}", expansion.waiting):
             crashed = _launch(launch, plan, items, store, crashes)
         failed |= failures(plan)
@@ -82,7 +84,7 @@ def _launch(
         print(
             f"warning: a worker died ({first_line(error)[:120]}); {len(in_flight)} runs were in flight", file=sys.stderr
         )
-        if not in_flight:
+        if not in_flight and not _any_finished(items, store, started):
             raise NormlabError(f"the workers cannot run: {first_line(error)[:300]}") from error
         for item in in_flight:
             crashes[item.run_key] = crashes.get(item.run_key, 0) + 1
@@ -113,6 +115,12 @@ def _in_flight(items: list[Item], store: Store, started: float) -> list[Item]:
         for item in items
         if item.run_key in claimed - running and not (store.root / "runs" / f"{item.run_key}.parquet").exists()
     ]
+
+
+def _any_finished(items: list[Item], store: Store, started: float) -> bool:
+    """Whether a run of the plan was written since ``started``, as by a worker that ended itself at its time limit."""
+    files = (store.root / "runs" / f"{item.run_key}.parquet" for item in items)
+    return any(file.exists() and file.stat().st_mtime >= started - 1 for file in files)
 
 
 def _time_side_by_side(planned: list[Planned], store: Store) -> bool:

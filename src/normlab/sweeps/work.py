@@ -7,9 +7,10 @@ from pathlib import Path
 
 from normlab.errors import first_line
 from normlab.runs.evaluations import evaluate_run
-from normlab.runs.execute import execute, is_done, scientific
+from normlab.runs.execute import execute, is_done, missing_record, scientific
 from normlab.runs.record import BrokenRecord, StoreError, write_atomically
 from normlab.runs.store import Store
+from normlab.sweeps.limit import TimeLimitError, time_limit
 from normlab.sweeps.plan import Item, read_plan
 from normlab.tracking import make_tracker
 from normlab.tracking.tracker import Tracker
@@ -22,7 +23,7 @@ def work(plan_file: Path) -> None:
         StoreError: if the store cannot be written; then nothing more can be done.
     """
     parent = os.getppid()
-    items, tracker_config = read_plan(plan_file)
+    items, tracker_config, seconds = read_plan(plan_file)
     store = Store(plan_file.parent.parent).refresh()
     tracker = make_tracker(tracker_config)
     try:
@@ -33,9 +34,27 @@ def work(plan_file: Path) -> None:
             if lock is None:
                 continue
             with lock:
-                _do(item, store, tracker, plan_file)
+                _do_in_time(item, store, tracker, plan_file, seconds)
     finally:
         tracker.close()
+
+
+def _do_in_time(item: Item, store: Store, tracker: Tracker, plan_file: Path, seconds: float | None) -> None:
+    """Do one item, or note that it took too long: as a missing run, or as a failed evaluation of one that is there."""
+    finished = store.root / "runs" / f"{item.run_key}.parquet"
+
+    def note() -> None:
+        reason = f"took longer than {seconds:g} s, the limit (sweep.time_limit)"
+        if finished.exists() or item.run_key in store:
+            note_failure(plan_file, item.run_key, f"an evaluation {reason}", "")
+        else:
+            store.put(missing_record(item.config, reason, item.experiment, item.role))
+
+    try:
+        with time_limit(seconds, note):
+            _do(item, store, tracker, plan_file)
+    except TimeLimitError:
+        note()
 
 
 def _do(item: Item, store: Store, tracker: Tracker, plan_file: Path) -> None:
@@ -51,7 +70,7 @@ def _do(item: Item, store: Store, tracker: Tracker, plan_file: Path) -> None:
         for name in item.evaluate:
             if not (store.root / "evaluations" / f"{item.run_key}-{name}.parquet").exists():
                 evaluate_run(item.config, name, store)
-    except StoreError:
+    except (StoreError, TimeLimitError):
         raise
     except Exception as error:  # One failing run, whatever its reason, must not stop the others.
         note_failure(plan_file, item.run_key, first_line(error), traceback.format_exc())
