@@ -30,7 +30,8 @@ help: ## this list
 # Variables:
 #   SCALE=quick|cpu|gpu     how large (quick: embedded digits; cpu: MNIST and CIFAR-10)
 #   EXPERIMENT=name         convergence, learning_rate, initialization, batch_size, placement, momentum,
-#                           generalization, gradient_flow, cost, methods
+#                           generalization, gradient_flow, covariate_shift, inference_gap, distribution_shift,
+#                           transfer, cost, methods, machinery
 #   CLAIM=id                one claim of the report
 #   JOBS=n                  processes of a sweep (default: one a core)
 #   LAUNCHER=joblib|basic   local processes, or everything in one process

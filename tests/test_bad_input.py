@@ -25,6 +25,8 @@ TINY = ["data.train_size=100", "data.validation_size=50", "data.test_size=50", "
         ("train.py", ["net=mlp", "data.batch_size=1"], "batch norm in training needs more than one value a channel"),
         ("train.py", ["net=mlp", "norm=instance"], "one value a channel in every layer of an MLP"),
         ("train.py", ["data=mnist"], "MNIST is not there"),
+        ("train.py", ["evaluation=corruption"], "unknown evaluation 'corruption'; there are statistics_noise"),
+        ("train.py", ["-m", "seed=0,1", "evaluation=corruption"], "unknown evaluation 'corruption'"),
         ("train.py", ["experiment=placement"], "an experiment is a sweep of runs; add -m"),
         ("train.py", ["numerics.device=cuda"], "PyTorch finds no CUDA device"),
         ("train.py", ["norm=custom", "norm.target=nowhere.MyNorm"], "No module named 'nowhere'"),

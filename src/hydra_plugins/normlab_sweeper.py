@@ -17,7 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 PASSED_ON = ("results", "scale")  # What a worker needs of the command line; the plan holds everything else.
-NOT_A_RUNS = ("experiment", "tracker", "results", "sweep", "hydra")
+NOT_A_RUNS = ("experiment", "tracker", "results", "evaluation", "sweep", "hydra")
 
 
 @dataclass
@@ -56,7 +56,8 @@ class NormlabSweeper(Sweeper):
 
         assert self.config is not None
         config: Any = OmegaConf.to_container(
-            OmegaConf.masked_copy(self.config, ["experiment", "scale", "tracker", "results", "sweep"]), resolve=True
+            OmegaConf.masked_copy(self.config, ["experiment", "scale", "tracker", "results", "evaluation", "sweep"]),
+            resolve=True,
         )
         overrides = OverridesParser.create().parse_overrides(arguments)
         store = Store(Path(config["results"]) / config["scale"]["name"])
@@ -108,6 +109,7 @@ def _register(config: Any, store: Any) -> None:
 def _expander(config: Any, overrides: Sequence[Override], store: Any) -> Any:
     """A function that expands what the command line asks for against the store as it is."""
     from experiments import NAMES, load_experiment
+    from normlab.runs.evaluations import named_evaluations
     from normlab.runs.key import run_key
     from normlab.sweeps.compose import Composer
     from normlab.sweeps.design import Design
@@ -131,11 +133,13 @@ def _expander(config: Any, overrides: Sequence[Override], store: Any) -> Any:
 
         return expand_experiment
 
+    evaluate = named_evaluations(config["evaluation"])
+
     def expand() -> Expansion:
         expansion = Expansion()
         for combination in itertools.product(*values.values()):
             run = composer(dict(zip(values, combination, strict=True)))
-            expansion.planned.append(Planned(run_key(run), run, None, "report"))
+            expansion.planned.append(Planned(run_key(run), run, None, "report", evaluate=evaluate))
         return expansion
 
     return expand

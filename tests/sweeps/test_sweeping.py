@@ -54,6 +54,20 @@ def test_local_processes_give_the_same_runs_as_one(call: Call, tmp_path: Path) -
     pd.testing.assert_frame_equal(table(tmp_path / "one"), table(tmp_path / "two"))
 
 
+def test_evaluations_are_asked_of_runs_new_and_old(call: Call, tmp_path: Path) -> None:
+    run = ["norm=batch", "seed=0", "training.epochs=1", *TINY]
+    assert call("train.py", *run).returncode == 0
+    one = call("train.py", *run, "evaluation=training_memory")
+    assert "is done already" in one.stdout
+    assert "saved_bytes" in one.stdout
+    many = call("train.py", "-m", "norm=batch,none", *run[1:], "evaluation=[corruptions,training_memory]")
+    assert many.returncode == 0, many.stderr
+    store = Store(tmp_path / "results" / "quick").refresh()
+    for key in store.runs()["run_key"]:
+        assert (store.evaluation(key, "corruptions") or {}).keys() >= {"clean", "accuracy", "style"}
+        assert store.evaluation(key, "training_memory")
+
+
 def test_a_failing_run_is_told_at_the_end_and_stops_no_other(call: Call, tmp_path: Path) -> None:
     (tmp_path / "my_norms.py").write_text(
         "from torch import nn\nclass Bad(nn.Identity):\n    def __init__(self, num_features): super().__init__()\n"

@@ -1,5 +1,7 @@
 """Evaluations: questions asked of a finished run's weights, recorded apart from the run."""
 
+from collections.abc import Sequence
+
 from normlab.config import RunConfig
 from normlab.data.batches import Split, Splits, load_splits
 from normlab.errors import NormlabError
@@ -12,6 +14,19 @@ from normlab.training.device import set_up
 from normlab.training.evaluations import EVALUATIONS
 
 
+def named_evaluations(wanted: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The evaluations that a command line names: none, one or a list.
+
+    Raises:
+        NormlabError: for one that is not there.
+    """
+    names = (wanted,) if isinstance(wanted, str) else tuple(wanted or ())
+    for name in names:
+        if name not in EVALUATIONS:
+            raise NormlabError(f"unknown evaluation {name!r}; there are {', '.join(EVALUATIONS)}")
+    return names
+
+
 def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]:
     """Do evaluation ``name`` on a run's stored weights and record it; without weights, the run is replayed first.
 
@@ -20,8 +35,7 @@ def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]
     Raises:
         NormlabError: for an unknown evaluation.
     """
-    if name not in EVALUATIONS:
-        raise NormlabError(f"unknown evaluation {name!r}; there are {', '.join(EVALUATIONS)}")
+    named_evaluations(name)
     key = run_key(config)
     weights = store.weights(key)
     if weights is None:

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from normlab.config import RunConfig
+from normlab.runs.evaluations import evaluate_run, named_evaluations
 from normlab.runs.execute import execute, is_done, scientific
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
@@ -15,11 +16,12 @@ SHOWN = ("test_accuracy", "test_accuracy_recalibrated", "test_accuracy_batch", "
 
 
 def train_one(composed: dict[str, Any]) -> None:
-    """Do the composed run unless the store holds it, and show its measures."""
+    """Do the composed run and the evaluations asked for unless the store holds them, and show its measures."""
     console = Console(highlight=False, soft_wrap=True)
     config = RunConfig.parse({name: composed[name] for name in RunConfig.model_fields})
     store = Store(Path(composed["results"]) / composed["scale"]["name"]).refresh()
     key = run_key(config)
+    evaluations = named_evaluations(composed["evaluation"])
     if is_done(store, key, config):
         console.print(f"run {key} is done already:")
     else:
@@ -46,4 +48,11 @@ def train_one(composed: dict[str, Any]) -> None:
     for name in SHOWN:
         if facts.get(name) is not None:
             console.print(f"  {name:28s} {facts[name]:.4f}")
+    for evaluation in evaluations:
+        found = store.evaluation(key, evaluation)
+        if found is None:
+            found = evaluate_run(config, evaluation, store)
+        console.print(f"{evaluation}:")
+        for name, value in found.items():
+            console.print(f"  {name:28s} {value:.4f}")
     console.print(f"  record {key} in {store.root}")
