@@ -1,8 +1,9 @@
 """Splits, subsets and batches: the data set as tensors in memory, standardized once, augmented a batch at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -167,14 +168,29 @@ class Batches:
         self.per_epoch = max(1, len(split) // config.batch_size)
         self._order = generator(seed, "order")
         self._augmentation = generator(seed, "augmentation")
+        self._epoch = self._order.get_state()  # of the generator, before the present epoch's order was drawn
+        self._place = 0  # of the next batch in its epoch
+
+    def state(self) -> dict[str, Any]:
+        """Where the stream is, for :meth:`go_on`."""
+        return {"epoch": self._epoch, "place": self._place, "augmentation": self._augmentation.get_state()}
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Let the next iteration start where ``state`` was taken."""
+        self._order.set_state(state["epoch"])
+        self._augmentation.set_state(state["augmentation"])
+        self._place = state["place"]
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         distinct = self.config.batch_size // self.config.repeats
         while True:
+            self._epoch = self._order.get_state()
             order = torch.randperm(len(self.split), generator=self._order).to(self.split.labels.device)
-            for batch in range(self.per_epoch):
+            for batch in range(self._place, self.per_epoch):
+                self._place = batch + 1
                 indices = order[batch * distinct : (batch + 1) * distinct].repeat(self.config.repeats)
                 yield (
                     augment(self.split.images[indices], self.config.augment, self._augmentation),
                     self.split.labels[indices],
                 )
+            self._place = 0

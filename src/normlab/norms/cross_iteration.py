@@ -65,6 +65,15 @@ class CrossIterationNorm(BatchMomentsNorm):
         """Say whose weight the input depends on."""
         self._layer = [layer]
 
+    def memory(self) -> list[dict[str, Tensor]]:
+        """The history as plain data, which belongs to the state of a training but not to its weights."""
+        return [dict(vars(moment)) for moment in self.history]
+
+    def remember(self, memory: list[dict[str, Tensor]]) -> None:
+        """Go on from a :meth:`memory`."""
+        self.history.clear()
+        self.history.extend(Moment(**moment) for moment in memory)
+
     def normalize(self, x: Tensor) -> Tensor:
         weight = self._layer[0].get_parameter("weight") if self._layer else None
         if (

@@ -144,7 +144,8 @@ def execute(
         config = config.model_copy(update={"measure": config.measure.joined(measured)})
     started = time.perf_counter()
     try:
-        result = train(config, listener, pretrained_weights(config, store, experiment))
+        savepoint = store.savepoint(run_key(config))
+        result = train(config, listener, pretrained_weights(config, store, experiment), savepoint)
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
         record = missing_record(config, f"out of memory: {error}"[:200], experiment, role)
     else:
@@ -158,4 +159,5 @@ def execute(
                 file=sys.stderr,
             )
     store.put(record)
+    store.savepoint(record.facts["run_key"]).remove()
     return record

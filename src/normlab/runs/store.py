@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from normlab.runs.record import BrokenRecord, Record, StoreError, read, write, write_atomically
+from normlab.training.savepoint import Savepoint
 
 # The first columns of runs.parquet; a run's further measures follow in alphabetical order.
 COLUMNS = [
@@ -146,6 +147,10 @@ class Store:
         buffer = io.BytesIO()
         torch.save(weights, buffer)
         write_atomically(self.root / "weights" / f"{run_key}.pt", buffer.getvalue())
+
+    def savepoint(self, run_key: str) -> Savepoint:
+        """Where a long run keeps its state on the way."""
+        return Savepoint(self.root / "savepoints" / f"{run_key}.pt", write_atomically)
 
     def weights(self, run_key: str) -> dict[str, Tensor] | None:
         """A run's final weights, or None if they are gone or damaged."""

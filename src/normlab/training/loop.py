@@ -20,6 +20,7 @@ from normlab.training.device import set_up, wait
 from normlab.training.evaluate import CALIBRATION_IMAGES, evaluate, final_measures
 from normlab.training.graph import capture
 from normlab.training.optim import make_optimizer, make_schedule
+from normlab.training.savepoint import Savepoint, Training
 from normlab.training.statistics import RunningStatistics, batch_statistics, recalibrate, training_mode
 
 LOOP_VERSION = 1  # Bumped when the loop's results change; part of every run's key.
@@ -40,13 +41,17 @@ class Result:
 
 
 def train(
-    config: RunConfig, listener: Listener | None = None, pretrained: Mapping[str, Tensor] | None = None
+    config: RunConfig,
+    listener: Listener | None = None,
+    pretrained: Mapping[str, Tensor] | None = None,
+    savepoint: Savepoint | None = None,
 ) -> Result:
     """Train one net and measure it.
 
     A run is ``diverged`` at the first step whose loss is not finite, or at its last step if the mean loss of the last
     tenth is no better than that of predicting at random; else ``ok``. ``listener`` hears each validation row. ``pretrained``
-    are the weights of ``config.pretraining``, where the configuration has a source.
+    are the weights of ``config.pretraining``, where the configuration has a source. With a ``savepoint`` training goes on where that
+    was written, bit by bit as if it had never stopped.
     """
     device = set_up(config.numerics)
     splits = _place(load_splits(config.data, config.seed), device, config)
@@ -76,10 +81,19 @@ def train(
     if config.numerics.cuda_graph and steps and _same_every_step(config):
         capture(net, splits.train.images[: config.data.batch_size].clone(), config.numerics.amp)
     forward = forward_of(net, config, splits.train.images[: config.data.batch_size])
+    training = Training(net, optimizer, schedule, statistics, batches)
+    first, trained_before = 0, 0.0
+    measured = config.measure.model_dump_json()
+    if savepoint and (saved := savepoint.load(measured)):
+        training.go_on(saved["training"])
+        first, trained_before, rows = saved["step"], saved["seconds"], saved["rows"]
+        losses.copy_(saved["losses"])
+        if probe:
+            probe.losses.copy_(saved["probe"])
     stream = iter(batches)
-    step = -1
-    started, evaluating = time.perf_counter(), 0.0
-    for step in range(steps):
+    step = first - 1
+    started, evaluating = time.perf_counter() - trained_before, 0.0
+    for step in range(first, steps):
         for _ in range(config.training.accumulate):
             images, labels = next(stream)
             if step >= shift_step:
@@ -109,6 +123,10 @@ def train(
             evaluating += time.perf_counter() - pause
             if stopped or not math.isfinite(rows[step + 1]["train_loss"]):
                 break
+        if savepoint and savepoint.due:
+            seconds = time.perf_counter() - started - evaluating
+            so_far = {"step": step + 1, "seconds": seconds, "rows": rows, "losses": losses, "measured": measured}
+            savepoint.save(so_far | {"probe": probe.losses if probe else None, "training": training.state()})
 
     train_seconds = time.perf_counter() - started - evaluating
     losses = losses[: step + 1]

@@ -1,7 +1,8 @@
 """The running statistics of batch norms: a ladder of decays kept at once, recalibration, batch statistics."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +77,19 @@ class RunningStatistics:
         self._sum_batch += self.batch
         self._sum_average += self.average
         self._sum_jump += (self.average - previous).square()
+
+    def state(self) -> dict[str, Any]:
+        """All averages and sums, for :meth:`go_on`."""
+        return {name: value.clone() for name, value in vars(self).items() if isinstance(value, Tensor)} | {
+            "left": self._updates_left
+        }
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Put everything where :meth:`state` was taken."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                value.copy_(state[name])
+        self._updates_left = state["left"]
 
     def install(self, decay: float | None = None) -> None:
         """Put the averages of ``decay`` (default: the configured one) where evaluation reads them."""

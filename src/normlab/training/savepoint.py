@@ -1,0 +1,115 @@
+"""Savepoints: the whole state of a long training on disk from time to time, so that it can go on bit by bit where it was."""
+
+import io
+import pickle
+import sys
+import time
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from normlab.data.batches import Batches
+from normlab.training.statistics import RunningStatistics
+
+EVERY_SECONDS = 60.0
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A norm whose training depends on more than its parameters and buffers."""
+
+    def memory(self) -> list[dict[str, Tensor]]: ...
+
+    def remember(self, memory: list[dict[str, Tensor]]) -> None: ...
+
+
+class Training:
+    """Everything that a step changes: :meth:`state` takes it down, :meth:`go_on` puts it back."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        optimizer: Optimizer,
+        schedule: LRScheduler | None,
+        statistics: RunningStatistics,
+        batches: Batches,
+    ) -> None:
+        self.net, self.optimizer, self.schedule = net, optimizer, schedule
+        self.statistics, self.batches = statistics, batches
+
+    def state(self) -> dict[str, Any]:
+        """Weights and buffers, the optimizer's and the schedule's state, running averages, the place in the data, every
+        generator, and what norms remember besides.
+        """
+        return {
+            "net": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule else None,
+            "statistics": self.statistics.state(),
+            "batches": self.batches.state(),
+            "sources": [source.get_state() for source in self._sources()],
+            "memories": [norm.memory() for norm in self._remembering()],
+        }
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Put everything where :meth:`state` was taken."""
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule:
+            self.schedule.load_state_dict(state["schedule"])
+        self.statistics.go_on(state["statistics"])
+        self.batches.go_on(state["batches"])
+        for source, saved in zip(self._sources(), state["sources"], strict=True):
+            source.set_state(saved)
+        for norm, memory in zip(self._remembering(), state["memories"], strict=True):
+            norm.remember(memory)
+
+    def _sources(self) -> list[torch.Generator]:
+        found = [getattr(module, "source", None) for module in self.net.modules()]
+        return [source for source in found if isinstance(source, torch.Generator)]
+
+    def _remembering(self) -> list[Remembering]:
+        return [module for module in self.net.modules() if isinstance(module, Remembering)]
+
+
+class Savepoint:
+    """A file for the state of one run, written once ``every`` seconds have gone since the run began or it was last written.
+
+    Runs that are shorter never touch the disk. ``write`` replaces a file whole or not at all.
+    """
+
+    def __init__(self, file: Path, write: Any, every: float = EVERY_SECONDS) -> None:
+        self.file = file
+        self.write = write
+        self.every = every
+        self._last = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() - self._last >= self.every
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write ``state`` (tensors and plain data)."""
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        self.write(self.file, buffer.getvalue())
+        self._last = time.monotonic()
+
+    def load(self, measured: str) -> dict[str, Any] | None:
+        """The state that was saved last; None if there is none, it is damaged, or it measured other things on the way."""
+        if not self.file.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self.file, weights_only=True)
+            return state if state["measured"] == measured else None
+        except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
+            print(f"warning: {self.file} is damaged ({type(error).__name__}); the run starts anew", file=sys.stderr)
+            return None
+
+    def remove(self) -> None:
+        """Forget the state: the run is done."""
+        self.file.unlink(missing_ok=True)
