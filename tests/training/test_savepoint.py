@@ -64,7 +64,7 @@ def interrupted(config: RunConfig, file: Path, steps: list[int]) -> Result:
 @pytest.mark.parametrize("norm", [name for name in METHODS if name not in ("custom", "sync")])
 def test_every_norm_goes_on_bit_by_bit(make_config: Callable[..., RunConfig], tmp_path: Path, norm: str) -> None:
     config = make_config(
-        norm=norm, schedule="cosine", **{"training.epochs": 3, "measure.probe_loss": True, "optimizer.lr": 0.01}
+        norm=norm, schedule="cosine", **{"training.epochs": 3, "measure.probe_loss": True, "optimizer.lr": 0.001}
     )
     steps = sorted(random.Random(norm).sample(range(1, 15), 2))
     same(interrupted(config, tmp_path / "a.pt", steps), train(config))
