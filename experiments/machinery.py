@@ -1,6 +1,7 @@
 """Does the machinery decide fairly? One arm against itself, through every kind of contrast."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,47 +11,107 @@ from scipy import stats
 
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES
-from normlab.verdicts.claim import Claim
-from normlab.verdicts.statistics import ALPHA, p_greater, p_sign_flip
+from normlab.runs.measures import Value, measure_over_runs
+from normlab.verdicts.cells import StoreNumbers
+from normlab.verdicts.claim import Arm, Claim, Contrast, Text
+from normlab.verdicts.effects import CellReader
+from normlab.verdicts.statistics import ALPHA, Test, decide
 
 CLAIMS: tuple[Claim, ...] = ()
 PAIRS = 5  # a trial, as most claims have seeds
-Effects = Callable[[np.ndarray], np.ndarray]
+FAR = 10.0  # a δ that no difference here comes near
 
 
-def difference(values: np.ndarray) -> np.ndarray:
-    """(pairs, 2) → effects."""
-    return np.asarray(values[:, 0] - values[:, 1])
+@dataclass(frozen=True)
+class Kind:
+    """A kind of contrast. ``decide`` reads off its tests the p-value that is uniform where the arms are equal, at the edge
+    of what the test rejects.
+    """
+
+    contrast: Contrast
+    decide: Callable[[np.ndarray, float], float]
+    runs: int = 2
 
 
-def interaction(values: np.ndarray) -> np.ndarray:
-    """(pairs, 4) → effects of one difference less another."""
-    return np.asarray((values[:, 0] - values[:, 1]) - (values[:, 2] - values[:, 3]))
+def superior(effects: np.ndarray, step: float) -> float:
+    return decide(effects, "superiority", 0.0, step).p_support
 
 
-# name: (measure, change of the values, runs an effect takes, effects, test)
-KINDS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray], int, Effects, Callable[[np.ndarray], float]]] = {
-    "difference of accuracies": ("test_accuracy", np.asarray, 2, difference, lambda e: p_greater(e, 0.0)),
-    "ratio of losses": ("train_loss", np.log, 2, difference, lambda e: p_greater(e, 0.0)),
-    "ratio of epochs to a target": ("epochs_to@{target}", np.log, 2, difference, lambda e: p_greater(e, 0.0, STEP)),
-    "difference of differences": ("test_accuracy", np.asarray, 4, interaction, lambda e: p_greater(e, 0.0)),
-    "failures (McNemar)": ("test_accuracy", lambda v: (v < np.median(v)).astype(float), 2, difference, p_sign_flip),
+def not_superior(effects: np.ndarray, step: float) -> float:
+    return decide(effects + FAR, "superiority", FAR, step).p_refute
+
+
+def not_inferior(effects: np.ndarray, step: float) -> float:
+    return decide(effects - FAR, "noninferiority", FAR, step).p_support
+
+
+def equivalent(effects: np.ndarray, step: float) -> float:
+    return decide(effects + FAR, "equivalence", FAR, step).p_support
+
+
+def failing(effects: np.ndarray, step: float) -> float:
+    test: Test = decide(effects, "superiority", 0.0, step, "sign_flip")
+    return test.p_support
+
+
+def contrast(measure: str, log: bool = False, less: bool = False) -> Contrast:
+    a, b, c, d = (Arm("same", {"arm": name}) for name in "abcd")
+    return Contrast(Text("", ""), measure, a, b, less=(c, d) if less else None, log=log)
+
+
+ACCURACY = contrast("test_accuracy")
+KINDS = {
+    "superiority, accuracy": Kind(ACCURACY, superior),
+    "superiority refuted": Kind(ACCURACY, not_superior),
+    "noninferiority": Kind(ACCURACY, not_inferior),
+    "equivalence": Kind(ACCURACY, equivalent),
+    "ratio of losses": Kind(contrast("train_loss", log=True), superior),
+    "ratio of epochs to a target": Kind(contrast("epochs_to@{target}", log=True), superior),
+    "difference of differences": Kind(contrast("test_accuracy", less=True), superior, runs=4),
+    "failures (McNemar)": Kind(contrast("below"), failing),
 }
-STEP = 0.1  # of the logarithm of epochs, about one look in ten
+
+
+class WithEvents(StoreNumbers):
+    """The store's numbers, and ``below``: 1 for a run whose accuracy is below that of half of the others."""
+
+    def __init__(self, results: Results, keys: list[str]) -> None:
+        super().__init__(results.store)
+        found = [super(WithEvents, self).value(key, "test_accuracy") for key in keys]
+        self.half = float(np.median([value.number for value in found if value]))
+
+    def value(self, run_key: str, name: str) -> Value | None:
+        if name != "below":
+            return super().value(run_key, name)
+        found = super().value(run_key, "test_accuracy")
+        return found and Value(float(found.number < self.half))
 
 
 def trials(results: Results, setting: str) -> dict[str, np.ndarray]:
-    """The p-values of every kind of contrast, one a trial; no run is in two trials of a kind."""
+    """The p-values of every kind of contrast, one a trial, by the code that decides claims. No run is in two trials of a kind."""
     constants = results.design.at(results.scale).settings[setting].constants
     rows = results.select("same", setting=setting)
-    found = {}
-    for kind, (measure, change, runs, effects, test) in KINDS.items():
-        by_seed = results.by_seed(rows, measure.format(**constants))
-        values = change(np.array([by_seed[seed] for seed in sorted(by_seed)]))
-        count = len(values) // (PAIRS * runs)
-        groups = values[: count * PAIRS * runs].reshape(count, PAIRS, runs)
-        found[kind] = np.array([test(effects(group)) for group in groups])
-    return found
+    if not len(rows):
+        return {}
+    keys = list(rows.sort_values("seed")["run_key"])
+    numbers = WithEvents(results, keys)
+    return {name: _trials(kind, keys, numbers, constants) for name, kind in KINDS.items()}
+
+
+def _trials(kind: Kind, keys: list[str], numbers: WithEvents, constants: Mapping[str, float]) -> np.ndarray:
+    pairs = len(keys) // (PAIRS * kind.runs) * PAIRS
+    cells = [
+        {"grid": "same", "role": "report", "arm": "abcd"[arm], "seed": pair, "run_key": keys[pair * kind.runs + arm]}
+        for pair in range(pairs)
+        for arm in range(kind.runs)
+    ]
+    reader = CellReader(pd.DataFrame(cells), numbers, measure_over_runs)
+    found = []
+    for first in range(0, pairs, PAIRS):
+        effects = reader.effects(kind.contrast, {}, constants, range(first, first + PAIRS))
+        if len(effects.by_seed) >= 3:  # with fewer nothing is decided, and p is 1 by definition
+            found.append(kind.decide(effects.array, effects.step))
+    return np.array(found)
 
 
 def table(results: Results) -> pd.DataFrame | None:
@@ -58,47 +119,57 @@ def table(results: Results) -> pd.DataFrame | None:
     rows = []
     for setting in results.settings:
         for kind, p_values in trials(results, setting).items():
-            if len(p_values):
-                # Few distinct values are possible for failures: their p-values may be larger than uniform ones, never smaller.
-                side = "greater" if "McNemar" in kind else "two-sided"
-                rows.append(
-                    {
-                        "setting": setting,
-                        "contrast": kind,
-                        "trials": len(p_values),
-                        f"share of p < {ALPHA:g}": float((p_values < ALPHA).mean()),
-                        "p of uniformity (Kolmogorov-Smirnov)": float(
-                            stats.kstest(p_values, "uniform", alternative=side).pvalue
-                        ),
-                    }
-                )
+            share = stats.binomtest(int((p_values < ALPHA).sum()), len(p_values))
+            low, high = share.proportion_ci()
+            # Few distinct values are possible for failures: their p-values may be larger than uniform ones, never smaller.
+            side = "greater" if "McNemar" in kind else "two-sided"
+            rows.append(
+                {
+                    "setting": setting,
+                    "kind": kind,
+                    "trials": len(p_values),
+                    f"share of p < {ALPHA:g}": float(share.statistic),
+                    "its 95 % interval": f"{low:.3f} to {high:.3f}",
+                    "p of uniformity": float(stats.kstest(p_values, "uniform", alternative=side).pvalue),
+                }
+            )
     return pd.DataFrame(rows) if rows else None
 
 
 def figure(results: Results) -> Figure | None:
     """The p-values' distribution for every kind of contrast, against the uniform one with its 95 % band."""
     plot, axes = plt.subplots(
-        1, len(results.settings), figsize=(5.6 * len(results.settings), 4.6), squeeze=False, layout="constrained"
+        1, len(results.settings), figsize=(6.4 * len(results.settings), 5), squeeze=False, layout="constrained"
     )
-    colours = [COLOURS[name] for name in ("batch", "group", "layer", "instance", "custom")]
+    colours = [
+        COLOURS[name]
+        for name in ("batch", "renorm", "cross_iteration", "switchable", "group", "layer", "instance", "custom")
+    ]
     drawn = False
     for ax, setting in zip(axes[0], results.settings, strict=True):
         found = trials(results, setting)
-        counts = [len(p_values) for p_values in found.values() if len(p_values)]
-        if counts:
+        if found:
             drawn = True
-            half = stats.kstwo.ppf(0.95, max(counts))
+            most = max(len(p_values) for p_values in found.values())
+            half = stats.kstwo.ppf(0.95, most)
             line = np.linspace(0, 1, 2)
-            ax.fill_between(line, line - half, line + half, color="#57606a", alpha=0.12, linewidth=0, label="95 % band")
+            ax.fill_between(
+                line,
+                line - half,
+                line + half,
+                color="#57606a",
+                alpha=0.12,
+                linewidth=0,
+                label=f"95 % band, {most} trials",
+            )
             ax.plot(line, line, color="#57606a", linewidth=0.8)
-        for (kind, p_values), colour in zip(found.items(), colours, strict=True):
-            if len(p_values):
-                ax.ecdf(p_values, color=colour, label=f"{kind} ({len(p_values)} trials)")
+        for (kind, p_values), colour in zip(found.items(), colours, strict=False):
+            ax.ecdf(p_values, color=colour, label=f"{kind} ({len(p_values)})")
         ax.set(
             title=f"{DATA_TITLES[setting]}: one arm against itself",
             xlabel="p",
             ylabel="share of trials with a p as small",
         )
         ax.set(xlim=(0, 1), ylim=(0, 1))
-        ax.legend(loc="upper left", fontsize=8)
+        ax.legend(loc="lower right", fontsize=8)
     return plot if drawn else None

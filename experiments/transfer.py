@@ -54,7 +54,22 @@ CLAIMS = (
         ),
         kind="superiority",
         cases=(gains_more("none"),),
-        beside=(gains_more("group"),),
+        beside=(
+            gains_more("group"),
+            Case(
+                Text("fine-tuned", "微調整後"),
+                tuple(
+                    Contrast(
+                        Text(f"batch norm − {method_title(norm)}", f"BN − {method_title(norm)}"),
+                        "test_accuracy",
+                        Arm("finetuned", {"norm": "batch", "level": "best"}),
+                        Arm("finetuned", {"norm": norm, "level": "best"}),
+                    )
+                    for norm in ("none", "group")
+                ),
+                by=BY_IMAGES,
+            ),
+        ),
     ),
     Claim(
         id="stale-when-finetuning",

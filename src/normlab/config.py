@@ -105,7 +105,8 @@ class NetConfig(Strict):
     ``widths`` are channels a stage (CNN, ResNet) or features a layer (MLP); ``depth`` is convolutions a stage (CNN),
     layers of each width (MLP) or the ResNet's 6n+2. ``zero_init_residual`` starts the last γ of every residual branch at
     0, so that each block starts as its skip. ``dropout`` is the probability with which an activation before the head is set to 0;
-    ``disturbance`` the size of random scales and shifts behind every norm of a chain.
+    ``disturbance`` the size of random scales and shifts behind every norm of a chain, whose distribution ``disturbance_moves``
+    from step to step or not.
     """
 
     name: str
@@ -119,6 +120,7 @@ class NetConfig(Strict):
     zero_init_residual: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     disturbance: NonNegativeFloat = 0.0
+    disturbance_moves: bool = True
 
 
 class OptimizerConfig(Strict):
@@ -142,12 +144,12 @@ class ScheduleConfig(Strict):
 
 
 class StopConfig(Strict):
-    """Training stops where a measure is reached: the mean training loss of the last ``every`` steps is at most ``at``, or
-    the validation accuracy at least ``at``, looked at after every ``every`` steps, with recalibrated statistics, since
-    running averages lag behind the weights. For comparisons at matched states.
+    """Training stops where a measure is reached, looked at after every ``every`` steps: the mean training loss of those steps is
+    at most ``at``; or with recalibrated statistics, since running averages lag behind the weights, the loss on 500 training
+    images (``train_set_loss``) at most, or the validation accuracy at least ``at``. For comparisons at matched states.
     """
 
-    measure: Literal["train_loss", "validation_accuracy"]
+    measure: Literal["train_loss", "train_set_loss", "validation_accuracy"]
     at: PositiveFloat
     every: PositiveInt = 10
 
@@ -268,7 +270,9 @@ class RunConfig(Strict):
             update={
                 "data": self.source.data,
                 "optimizer": self.optimizer.model_copy(update={"lr": self.source.lr}),
-                "training": TrainingConfig(epochs=self.source.epochs),
+                "training": self.training.model_copy(
+                    update={"epochs": self.source.epochs, "stop": None, "statistics": "batch"}
+                ),
                 "measure": MeasureConfig(final="validation"),
                 "source": None,
             }

@@ -33,6 +33,18 @@ def test_its_moments_over_many_steps() -> None:
     assert both.var().item() == pytest.approx(2 * expected, rel=0.03)
 
 
+def test_noise_that_does_not_move_has_the_same_values_and_a_steady_distribution() -> None:
+    amount = 0.6
+    found = {}
+    for moving in (True, False):
+        layer = Disturbance(amount, moving=moving).train()
+        shifts = torch.stack([layer(torch.zeros(200, 5)) for _ in range(300)])
+        assert shifts.var().item() == pytest.approx(amount**2 / 3 + amount**2 / 4, rel=0.05)
+        found[moving] = shifts.mean(1).std().item()  # of a batch's mean, over steps
+    assert found[True] == pytest.approx(amount / 3**0.5, rel=0.1)
+    assert found[False] < 0.2 * found[True]
+
+
 def test_evaluation_changes_nothing() -> None:
     x = torch.randn(5, 3, 2, 2)
     assert torch.equal(Disturbance(1.0).eval()(x), x)

@@ -64,7 +64,7 @@ def test_evaluations_are_asked_of_runs_new_and_old(call: Call, tmp_path: Path) -
     assert many.returncode == 0, many.stderr
     store = Store(tmp_path / "results" / "quick").refresh()
     for key in store.runs()["run_key"]:
-        assert (store.evaluation(key, "corruptions") or {}).keys() >= {"clean", "accuracy", "style"}
+        assert (store.evaluation(key, "corruptions") or {}).keys() >= {"accuracy_clean", "accuracy", "accuracy_style"}
         assert store.evaluation(key, "training_memory")
 
 

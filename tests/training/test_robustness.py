@@ -36,20 +36,20 @@ def test_accuracy_falls_with_severity_and_a_net_without_statistics_cannot_adapt(
     make_config: Callable[..., RunConfig],
 ) -> None:
     found, measures = evaluated(make_config(TRAINED | LEARNS, norm="none"))
-    assert found["clean"] == pytest.approx(measures["test_accuracy"])
-    levels = [found["clean"], *(found[f"accuracy_{s}"] for s in range(1, 6))]
+    assert found["accuracy_clean"] == pytest.approx(measures["test_accuracy"])
+    levels = [found["accuracy_clean"], *(found[f"accuracy_{s}"] for s in range(1, 6))]
     assert levels == sorted(levels, reverse=True)
     assert found["accuracy"] == pytest.approx(sum(levels[1:]) / 5)
-    assert found["accuracy"] == pytest.approx(sum(found[name] for name in CORRUPTIONS) / len(CORRUPTIONS))
-    assert found["adapted"] == found["accuracy"]
-    assert found["adapted_of_8"] == found["accuracy_3"]
+    assert found["accuracy"] == pytest.approx(sum(found[f"accuracy_{name}"] for name in CORRUPTIONS) / len(CORRUPTIONS))
+    assert found["accuracy_adapted"] == found["accuracy"]
+    assert found["accuracy_adapted_of_8"] == found["accuracy_3"]
 
 
 def test_statistics_of_the_target_help_where_inputs_only_move(make_config: Callable[..., RunConfig]) -> None:
     """Brighter and paler images are a shift and a scale of the first layer's outputs: new statistics undo them."""
     found, _ = evaluated(make_config(TRAINED, norm="batch", schedule="cosine"))
-    assert found["adapted"] > found["accuracy"]
-    assert found["adapted_of_128"] > found["adapted_of_8"]
+    assert found["accuracy_adapted"] > found["accuracy"]
+    assert found["accuracy_adapted_of_128"] > found["accuracy_adapted_of_8"]
 
 
 def test_it_is_an_evaluation_of_any_run_also_of_a_users_own_norm(
@@ -62,8 +62,8 @@ def test_it_is_an_evaluation_of_any_run_also_of_a_users_own_norm(
     monkeypatch.syspath_prepend(str(tmp_path))
     config = make_config(**{"norm": "custom", "norm.target": "my_norms.Mine"})
     found = evaluate_run(config, "corruptions", Store(tmp_path / "store"))
-    assert found["clean"] >= 0
-    assert found["adapted"] != found["accuracy"]
+    assert found["accuracy_clean"] >= 0
+    assert found["accuracy_adapted"] != found["accuracy"]
 
 
 def test_nothing_moves_in_a_net_that_sees_no_image(make_config: Callable[..., RunConfig]) -> None:
@@ -74,4 +74,4 @@ def test_nothing_moves_in_a_net_that_sees_no_image(make_config: Callable[..., Ru
             return torch.eye(10)[:1].expand(len(x), 10)
 
     found = corruptions(Blind(), config, load_splits(config.data, 0))
-    assert list(found.values()) == pytest.approx([found["clean"]] * len(found))
+    assert list(found.values()) == pytest.approx([found["accuracy_clean"]] * len(found))

@@ -48,13 +48,14 @@ def gaussian_blur(x: Tensor, sigma: float, source: torch.Generator) -> Tensor:
 
 
 def motion_blur(x: Tensor, length: float, source: torch.Generator) -> Tensor:
-    """Each image averaged along a path of that many pixels, in one of four directions drawn an image."""
+    """Each image averaged along a path of that many pixels about it, in one of four directions drawn an image."""
     N, _, H, W = x.shape
     steps = int(length)
+    path = [k - steps // 2 for k in range(steps)]
     padded = F.pad(x, (steps,) * 4, mode="replicate")
     moved = []
     for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        shifts = [(steps + down * k, steps + right * k) for k in range(steps)]
+        shifts = [(steps + down * k, steps + right * k) for k in path]
         moved.append(torch.stack([padded[:, :, i : i + H, j : j + W] for i, j in shifts]).mean(0))
     return torch.stack(moved)[torch.randint(0, 4, (N,), generator=source), torch.arange(N)]
 

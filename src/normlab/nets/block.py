@@ -91,7 +91,7 @@ class Parts:
         output and in the gradient. ``net.disturbance`` stands directly behind the norm.
         """
         activation = self.activation(norm)
-        noise = Disturbance(self.net.disturbance) if self.net.disturbance else None
+        noise = Disturbance(self.net.disturbance, self.net.disturbance_moves) if self.net.disturbance else None
         self.disturbed += noise is not None
         before = [layer, norm, noise, activation, pool]
         if isinstance(activation, nn.ReLU):

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from normlab.config import MeasureConfig, RunConfig
-from normlab.errors import NormlabError
 from normlab.runs.key import run_key, scientific, versions
 from normlab.runs.record import Record
 from normlab.runs.store import Store
@@ -109,19 +108,19 @@ def pretrained_weights(config: RunConfig, store: Store, experiment: str | None) 
     """The weights that a run starts from; the first run that needs them trains them, the others wait and read them.
 
     Raises:
-        NormlabError: if they cannot be had.
+        MemoryError: if the pre-training ran out of memory.
     """
     before = config.pretraining
     if before is None:
         return None
     key = run_key(before)
-    with store.exclusive(f"{key}-pretraining"):
+    with store.exclusive(key):
         weights = store.weights(key)
         if weights is None:
             execute(before, store, experiment, "source")
             weights = store.weights(key)
     if weights is None:
-        raise NormlabError(f"run {key}, the pre-training, left no weights; its record says why")
+        raise MemoryError(f"in its pre-training, run {key}")
     return weights
 
 
@@ -142,10 +141,10 @@ def execute(
     if "measured" in earlier:
         measured = MeasureConfig(**json.loads(earlier["measured"]))
         config = config.model_copy(update={"measure": config.measure.joined(measured)})
-    started = time.perf_counter()
     try:
-        savepoint = store.savepoint(run_key(config))
-        result = train(config, listener, pretrained_weights(config, store, experiment), savepoint)
+        pretrained = pretrained_weights(config, store, experiment)
+        started = time.perf_counter()
+        result = train(config, listener, pretrained, store.savepoint(run_key(config)))
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
         record = missing_record(config, f"out of memory: {error}"[:200], experiment, role)
     else:

@@ -174,9 +174,9 @@ class Store:
         return lock
 
     @contextmanager
-    def exclusive(self, name: str) -> Iterator[None]:
-        """Within, no other process is within the same ``name``; waits for its turn."""
-        lock = FileLock(self.root / "claims" / f"{name}.wait")
+    def exclusive(self, run_key: str) -> Iterator[None]:
+        """The right to do a run, as :meth:`claim` gives it, but waiting for its turn."""
+        lock = FileLock(self.root / "claims" / f"{run_key}.lock")
         try:
             (self.root / "claims").mkdir(parents=True, exist_ok=True)
             lock.acquire()

@@ -61,4 +61,4 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
         node = node.get(name) if isinstance(node, dict) else None
     if not isinstance(node, dict) or (last not in node and not new):
         raise NormlabError(f"unknown override key {key!r}; `python scripts/train.py --cfg job` shows what there is")
-    node[last] = value
+    node[last] = copy.deepcopy(value)  # a later key may reach into it

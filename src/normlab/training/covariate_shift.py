@@ -18,14 +18,15 @@ from normlab.training.statistics import batch_statistics, recalibrate
 
 IMAGES = 500  # whose moments are taken
 STEPS = 10
+DEAD = 1e-10  # a variance or gradient that is nothing but rounding
 
 
 def layer_inputs(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
     """What the layers of a trained net read, over 500 training images, in evaluation with recalibrated statistics.
 
     With m_c and v_c the mean and variance of channel c of the input of a convolution or linear layer (all but the first):
-    ``mean`` = √(mean_c m_c²) and ``variance`` = mean_c v_c, both averaged over layers. ``norm_mean`` and
-    ``norm_variance``: the same of what norms give, before the activation, where there are norms.
+    ``mean`` = √(mean_c m_c²) and ``variance`` = √(mean_c (v_c − 1)²), both averaged over layers. ``norm_mean`` and
+    ``norm_variance``: the same of what norms give, where there are norms.
     """
     images = splits.train.images
     recalibrate(net, images)
@@ -45,7 +46,7 @@ def input_drift(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, 
         drift = √(mean_c [(Δm_c)² + (Δs_c)²]) / σ
 
     ``log_drift`` is the mean over layers (all but the first) of ln drift. The steps are the run's optimizer at its base
-    rate, from a cold start.
+    rate, from a cold start. Undefined where a layer reads nothing but constants (it is dead: its σ is 0).
     """
     moving = copy.deepcopy(net)
     images = splits.train.images[:IMAGES]
@@ -55,8 +56,10 @@ def input_drift(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, 
     after = _live_moments(moving, images, readers)
     logs = []
     for (mean, variance), (new_mean, new_variance) in zip(before, after, strict=True):
+        if variance.mean() < DEAD:
+            return {}
         moved = (new_mean - mean).square() + (new_variance.sqrt() - variance.sqrt()).square()
-        logs.append(0.5 * math.log(max(moved.mean().item(), 1e-24) / max(variance.mean().item(), 1e-12)))
+        logs.append(0.5 * math.log(max(moved.mean().item(), 1e-24) / variance.mean().item()))
     return {"log_drift": sum(logs) / len(logs)}
 
 
@@ -65,7 +68,7 @@ def gradient_shift(net: nn.Module, config: RunConfig, splits: Splits) -> dict[st
 
     On one batch, with W_1 … W_k the weights and G_i = ∂L/∂W_i at all of them as they are, G'_i is the same gradient after
     W_j ← W_j − lr·G_j for all parameters below layer i. ``log_shift`` is the mean over layers i ≥ 2 and ten batches of
-    ln(‖G'_i − G_i‖ / ‖G_i‖), and ``cosine`` the mean cosine between the two.
+    ln(‖G'_i − G_i‖ / ‖G_i‖), and ``cosine`` the mean cosine between the two. Undefined where a gradient is 0.
     """
     parameters = list(net.parameters())
     weights = plain_weights(net)
@@ -79,7 +82,9 @@ def gradient_shift(net: nn.Module, config: RunConfig, splits: Splits) -> dict[st
                 (moved,) = torch.autograd.grad(F.cross_entropy(net(images), labels), [weight])
                 _add(parameters[:place], gradients[:place], config.optimizer.lr)
                 still = gradients[place]
-                shifts.append(((moved - still).norm() / still.norm().clamp_min(1e-12)).clamp_min(1e-12).log().item())
+                if still.norm() < DEAD:
+                    return {}
+                shifts.append(((moved - still).norm() / still.norm()).clamp_min(1e-12).log().item())
                 cosines.append(F.cosine_similarity(moved.flatten(), still.flatten(), dim=0).item())
     return {"log_shift": sum(shifts) / len(shifts), "cosine": sum(cosines) / len(cosines)}
 
@@ -140,5 +145,5 @@ def _add(parameters: Sequence[Tensor], gradients: Sequence[Tensor], factor: floa
 
 def _summary(found: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
     means = [mean.square().mean().sqrt().item() for mean, _ in found]
-    variances = [variance.mean().item() for _, variance in found]
+    variances = [(variance - 1).square().mean().sqrt().item() for _, variance in found]
     return {"mean": sum(means) / len(means), "variance": sum(variances) / len(variances)} if found else {}

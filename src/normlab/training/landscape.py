@@ -24,7 +24,7 @@ def landscape(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, fl
 
         W_ℓ(t) = W_ℓ − t·‖W_ℓ‖·r_ℓ/‖r‖,   t from 0.003 to 0.1
 
-    Logarithms of
+    with ‖W_ℓ‖ as it is at the start throughout; biases, γ and β stay where they are. ``loss``: L at W. Logarithms of
 
     - ``log_loss_range``: max_t L(W(t)) − min_t L(W(t)), W itself among them
     - ``log_gradient_change``: max_t ‖r(W(t)) − r(W)‖
@@ -36,7 +36,7 @@ def landscape(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, fl
     start = [weight.detach().clone() for weight in weights]
     lengths = [weight.norm().clamp_min(1e-12) for weight in start]
     source = generator(config.seed, "landscape")
-    rows = []
+    rows, at_start = [], []
     with batch_statistics(net), torch.enable_grad():
         for _ in range(BATCHES):
             chosen = torch.randperm(len(splits.train), generator=source)[:IMAGES].to(splits.train.labels.device)
@@ -44,6 +44,7 @@ def landscape(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, fl
             loss, gradient = _look(net, weights, lengths, *batch)
             direction = gradient / gradient.norm().clamp_min(1e-12)
             losses, changes = [loss], []
+            at_start.append(loss)
             for step in STEPS:
                 _move(weights, start, lengths, -step * direction)
                 moved_loss, moved = _look(net, weights, lengths, *batch)
@@ -53,7 +54,8 @@ def landscape(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, fl
             smoothness = max(change / step for change, step in zip(changes, STEPS, strict=True))
             rows.append([max(losses) - min(losses), max(changes), smoothness])
     logs = torch.tensor(rows, dtype=torch.float64).clamp_min(1e-12).log().mean(0).tolist()
-    return dict(zip(("log_loss_range", "log_gradient_change", "log_smoothness"), logs, strict=True))
+    found = dict(zip(("log_loss_range", "log_gradient_change", "log_smoothness"), logs, strict=True))
+    return found | {"loss": sum(at_start) / len(at_start)}
 
 
 def _look(

@@ -236,10 +236,11 @@ def _reached(stop: StopConfig, net: nn.Module, splits: Splits, losses: Tensor) -
     """Whether training is where ``stop`` ends it; the net goes on in training mode."""
     if stop.measure == "train_loss":
         return losses[-stop.every :].mean().item() <= stop.at
-    recalibrate(net, splits.train.images[:STOP_IMAGES])
-    _, accuracy = evaluate(net, splits.validation)
+    asked = Split(splits.train.images[:STOP_IMAGES], splits.train.labels[:STOP_IMAGES])
+    recalibrate(net, asked.images)
+    loss, accuracy = evaluate(net, asked if stop.measure == "train_set_loss" else splits.validation)
     net.train()
-    return accuracy >= stop.at
+    return loss <= stop.at if stop.measure == "train_set_loss" else accuracy >= stop.at
 
 
 def _diverged_step(losses: Tensor, chance_loss: float) -> int | None:

@@ -9,58 +9,67 @@ from normlab.config import RunConfig
 from normlab.data import find_image_set
 from normlab.data.batches import FIXED, Split, Splits
 from normlab.data.corruptions import CORRUPTIONS, SEVERITIES, STYLES, corrupt
+from normlab.seeds import generator
 from normlab.training.adaptation import adapt
 from normlab.training.evaluate import evaluate
 from normlab.training.statistics import batch_norms
 
 TEST, TARGET = 500, 500  # images asked of, and other images under the same corruption to adapt to
 AMOUNTS = (8, 32, 128)
+DRAWS = 3  # of that many images, for each corruption
 MIDDLE = 3  # the severity at which the amount of target images is varied
 
 
 def corruptions(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
     """Test accuracy on 500 test images under ten corruptions in five severities, the same images and noise for every net.
 
-    - ``clean``: without any corruption
-    - ``accuracy``: the mean over corruptions and severities; ``accuracy_<s>``: at severity s; ``<corruption>``: over severities
-    - ``adapted``, ``adapted_<s>``: the same with running statistics retaken from 500 other (validation) images under the
-      same corruption
-    - ``adapted_of_<n>``: at severity 3, from n such images (or all, where there are fewer)
-    - ``style``, ``style_<s>``, ``style_adapted``: where every image has a contrast and brightness of its own
+    - ``accuracy_clean``: without any corruption
+    - ``accuracy``: the mean over corruptions and severities; ``accuracy_<s>``: at severity s; ``accuracy_<corruption>``: over
+      severities
+    - ``accuracy_adapted``, ``accuracy_adapted_<s>``: the same with running statistics retaken from 500 other (validation) images
+      under the same corruption; ``accuracy_clean_adapted``: from such clean ones
+    - ``accuracy_adapted_of_<n>``: at severity 3, from n such images (or all, where there are fewer), the mean over three draws
+      for each corruption, which are the run's own
+    - ``accuracy_style``, ``accuracy_style_<s>``, ``accuracy_style_adapted``: where every image has a contrast and brightness of its
+      own
 
     A net without running statistics has nothing to adapt: its adapted accuracies are its accuracies.
     """
     test, target = _part(splits.test, TEST), _part(splits.validation, TARGET)
-    measures = {"clean": evaluate(net, test)[1]}
+    adaptable = bool(batch_norms(net))
+    clean = evaluate(net, test)[1]
     stored: dict[tuple[str, int], float] = {}
     adapted: dict[tuple[str, int], float] = {}
     amounts: dict[int, list[float]] = {amount: [] for amount in AMOUNTS}
     for name in (*CORRUPTIONS, *STYLES):
         for severity in SEVERITIES:
             asked = Split(_corrupted(test.images, config, name, severity), test.labels)
-            stored[name, severity] = evaluate(net, asked)[1]
-            others = _corrupted(target.images, config, name, severity, other=True) if batch_norms(net) else None
-            adapted[name, severity] = _adapted(net, asked, others) if others is not None else stored[name, severity]
+            stored[name, severity] = adapted[name, severity] = evaluate(net, asked)[1]
+            if adaptable:
+                others = _corrupted(target.images, config, name, severity, other=True)
+                adapted[name, severity] = _adapted(net, asked, others)
             for amount in AMOUNTS if severity == MIDDLE and name in CORRUPTIONS else ():
-                found = (
-                    _adapted(net, asked, others, min(amount, len(target)))
-                    if others is not None
-                    else stored[name, severity]
-                )
-                amounts[amount].append(found)
-    for label, found_in in (("accuracy", stored), ("adapted", adapted)):
+                if not adaptable:
+                    amounts[amount].append(stored[name, severity])
+                    continue
+                source = generator(config.seed, f"corruptions/{name}/{amount}")
+                draws = [torch.randperm(len(others), generator=source)[:amount] for _ in range(DRAWS)]
+                amounts[amount].append(_mean([_adapted(net, asked, others[draw]) for draw in draws]))
+    measures = {"accuracy_clean": clean}
+    measures["accuracy_clean_adapted"] = _adapted(net, test, target.images) if adaptable else clean
+    for label, found_in in (("accuracy", stored), ("accuracy_adapted", adapted)):
         for severity in SEVERITIES:
             measures[f"{label}_{severity}"] = _mean([found_in[name, severity] for name in CORRUPTIONS])
         measures[label] = _mean([measures[f"{label}_{severity}"] for severity in SEVERITIES])
-    measures |= {f"adapted_of_{amount}": _mean(found) for amount, found in amounts.items()}
-    measures |= {name: _mean([stored[name, s] for s in SEVERITIES]) for name in (*CORRUPTIONS, *STYLES)}
-    measures |= {f"style_{s}": stored["style", s] for s in SEVERITIES}
-    return measures | {"style_adapted": _mean([adapted["style", s] for s in SEVERITIES])}
+    measures |= {f"accuracy_adapted_of_{amount}": _mean(found) for amount, found in amounts.items()}
+    measures |= {f"accuracy_{name}": _mean([stored[name, s] for s in SEVERITIES]) for name in (*CORRUPTIONS, *STYLES)}
+    measures |= {f"accuracy_style_{s}": stored["style", s] for s in SEVERITIES}
+    return measures | {"accuracy_style_adapted": _mean([adapted["style", s] for s in SEVERITIES])}
 
 
-def _adapted(net: nn.Module, asked: Split, target: Tensor, amount: int | None = None) -> float:
+def _adapted(net: nn.Module, asked: Split, target: Tensor) -> float:
     changed = copy.deepcopy(net)
-    adapt(changed, target, amount)
+    adapt(changed, target)
     return evaluate(changed, asked)[1]
 
 
