@@ -112,7 +112,7 @@ CORRUPTIONS: dict[str, tuple[Corruption, tuple[float, ...]]] = {
     "shot_noise": (shot_noise, (250, 100, 50, 20, 10)),
     "impulse_noise": (impulse_noise, (0.01, 0.03, 0.06, 0.12, 0.2)),
     "gaussian_blur": (gaussian_blur, (0.4, 0.6, 0.8, 1.1, 1.5)),
-    "motion_blur": (motion_blur, (2, 3, 4, 5, 7)),
+    "motion_blur": (motion_blur, (3, 5, 7, 9, 11)),
     "contrast": (contrast, (0.75, 0.5, 0.35, 0.22, 0.12)),
     "brightness": (brightness, (0.08, 0.16, 0.25, 0.35, 0.5)),
     "fog": (fog, (0.15, 0.3, 0.45, 0.6, 0.75)),
