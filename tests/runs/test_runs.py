@@ -165,25 +165,6 @@ def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
         write(tmp_path / "file" / "a.parquet", Record({"run_key": "a"}))
 
 
-def test_a_claim_has_one_holder_and_ends_with_its_process(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    script = (
-        f"from normlab.runs.store import Store; from pathlib import Path; import os\n"
-        f"lock = Store(Path({str(tmp_path)!r})).claim('x'); print(lock is not None, flush=True); input(); os._exit(9)"
-    )
-    child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stdout.readline().strip() == "True"
-    assert store.claim("x") is None
-    assert store.running() == {"x"}
-    child.kill()
-    child.communicate()
-    lock = store.claim("x")
-    assert lock is not None
-    lock.release()
-    assert store.running() == set()
-
-
 def test_what_was_measured_coarsely_is_measured_again_only_where_asked(store: Store, make_config: Make) -> None:
     coarse, fine = make_config(norm="batch"), make_config({"measure.validate_every": 0.2}, norm="batch")
     key = run_key(coarse)

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 import duckdb
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
+from normlab.runs.claim import Claim, Claims
 from normlab.runs.record import BrokenRecord, Record, StoreError, read, write, write_atomically
 from normlab.training.savepoint import Savepoint
 
@@ -27,6 +28,8 @@ HISTORY = [
     "run_key", "step", "epoch", "train_loss", "validation_loss", "validation_accuracy", "train_set_loss",
     "train_set_accuracy", "validation_accuracy_recalibrated", "probe_loss",
 ]  # fmt: skip
+
+COMPACTING = "compacting"  # a claim that is no run's
 
 
 class Store:
@@ -45,6 +48,7 @@ class Store:
         self.measured: dict[tuple[str, str], Any] = {}  # what was read off runs and evaluations, until these change
         self._seen: dict[Path, int] = {}  # single files taken in, and when each was written
         self._compacted_at: float | None = None
+        self._claims = Claims(root / "claims")
 
     # Reading
 
@@ -160,48 +164,32 @@ class Store:
         except Exception:  # torch raises many kinds for a damaged file; each means that the run must be replayed
             return None
 
-    def claim(self, run_key: str) -> FileLock | None:
-        """The right to do a run, or None while another process has it. The system frees it when its holder dies."""
-        folder = self.root / "claims"
+    def claim(self, run_key: str) -> Claim | None:
+        """The right to do a run, or None while another process has it; a dead holder's right is taken over."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / f"{run_key}.lock")
-            lock.acquire(timeout=0)
-        except Timeout:
-            return None
+            return self._claims.take(run_key)
         except OSError as error:
-            raise _cannot_write(folder, error) from error
-        return lock
+            raise _cannot_write(self._claims.folder, error) from error
 
     @contextmanager
     def exclusive(self, run_key: str) -> Iterator[None]:
         """The right to do a run, as :meth:`claim` gives it, but waiting for its turn."""
-        lock = FileLock(self.root / "claims" / f"{run_key}.lock")
-        try:
-            (self.root / "claims").mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except OSError as error:
-            raise _cannot_write(self.root / "claims", error) from error
-        try:
+        while (claim := self.claim(run_key)) is None:
+            time.sleep(0.1)
+        with claim:
             yield
-        finally:
-            lock.release()
 
     def running(self) -> set[str]:
         """Keys of the runs that some process is doing now."""
-        found = set()
-        for file in (self.root / "claims").glob("*.lock"):
-            lock = FileLock(file)
-            try:
-                lock.acquire(timeout=0)
-                lock.release()
-            except Timeout:
-                found.add(file.stem)
-        return found
+        return self._claims.held() - {COMPACTING}
+
+    def abandoned(self) -> set[str]:
+        """Keys of the runs that a process was doing when it died."""
+        return self._claims.abandoned() - {COMPACTING}
 
     def compact(self) -> None:
         """Move all single files into the flat tables; one process at a time, so that none overwrites another's."""
-        with FileLock(self.root / ".compact.lock"):
+        with self.exclusive(COMPACTING):
             self._compact()
 
     def _compact(self) -> None:

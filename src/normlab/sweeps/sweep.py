@@ -80,7 +80,7 @@ def _launch(
     except Exception as error:  # A dead worker surfaces as an error of the launcher, each launcher with its own kind.
         if isinstance(error.__cause__, StoreError):
             raise error.__cause__ from None
-        in_flight = _in_flight(items, store, started)
+        in_flight = _in_flight(items, store)
         print(
             f"warning: a worker died ({first_line(error)[:120]}); {len(in_flight)} runs were in flight", file=sys.stderr
         )
@@ -106,14 +106,13 @@ def _wait_for_others(items: list[Item], failed: dict[str, str], store: Store) ->
         time.sleep(WAIT_SECONDS)
 
 
-def _in_flight(items: list[Item], store: Store, started: float) -> list[Item]:
-    """Items claimed since ``started``, not finished, and whose claim nobody holds any more."""
-    running = store.running()
-    claimed = {file.stem for file in (store.root / "claims").glob("*.lock") if file.stat().st_mtime >= started - 1}
+def _in_flight(items: list[Item], store: Store) -> list[Item]:
+    """Items whose worker died over them."""
+    abandoned = store.abandoned()
     return [
         item
         for item in items
-        if item.run_key in claimed - running and not (store.root / "runs" / f"{item.run_key}.parquet").exists()
+        if item.run_key in abandoned and not (store.root / "runs" / f"{item.run_key}.parquet").exists()
     ]
 
 
