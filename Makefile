@@ -7,6 +7,7 @@ SHELL := /bin/bash
 SCALE ?= quick
 JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 LAUNCHER ?= joblib
+ADDRESS ?= null
 RESULTS ?= results
 PYTHON ?= python3
 ARGS ?=
@@ -17,8 +18,10 @@ PY := .venv/bin/python
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
 COMPARE_READY := .venv/.compare-ready
+CLUSTER_READY := .venv/.cluster-ready
 LAUNCH_joblib := hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
 LAUNCH_basic := hydra/launcher=basic
+LAUNCH_ray := hydra/launcher=ray hydra.launcher.n_jobs=$(JOBS) hydra.launcher.address=$(ADDRESS)
 LAUNCH = $(LAUNCH_$(LAUNCHER))
 
 .PHONY: help
@@ -34,7 +37,9 @@ help: ## this list
 #                           transfer, cost, methods, machinery
 #   CLAIM=id                one claim of the report
 #   JOBS=n                  processes of a sweep (default: one a core)
-#   LAUNCHER=joblib|basic   local processes, or everything in one process
+#   LAUNCHER=joblib|basic|ray
+#                           local processes, everything in one process, or Ray tasks (pip install -e ".[ray]")
+#   ADDRESS=host:port       of a Ray cluster (default: one is started on this machine)
 #   ARGS="..."              Hydra overrides, such as ARGS="norm=group data=cifar10 optimizer.lr=0.1"
 #   DATA_DIR=folder         where data files lie (default: data), in torchvision's layouts or normlab's own
 #   SECTION=name            of the bench: floor, loop, peers, overhead, scaling, norms, start, gpu (default: all)
@@ -70,7 +75,7 @@ train: setup ## one run: make train ARGS="norm=group data=cifar10"
 .PHONY: sweep
 sweep: setup ## what is missing of one experiment: make sweep EXPERIMENT=placement SCALE=cpu
 	@test -n "$(EXPERIMENT)" || { echo "error: say which experiment, EXPERIMENT=one of: $$(echo $$($(PY) scripts/designed.py $(SCALE)))" >&2; exit 2; }
-	@test -n "$(LAUNCH)" || { echo "error: unknown LAUNCHER=$(LAUNCHER); there are joblib, basic" >&2; exit 2; }
+	@test -n "$(LAUNCH)" || { echo "error: unknown LAUNCHER=$(LAUNCHER); there are joblib, basic, ray" >&2; exit 2; }
 	@$(PY) scripts/train.py -m experiment=$(EXPERIMENT) scale=$(SCALE) results=$(RESULTS) $(LAUNCH) $(ARGS)
 
 .PHONY: report
@@ -120,6 +125,14 @@ test: setup ## the tests (minutes)
 .PHONY: test-slow
 test-slow: $(COMPARE_READY) ## the tests that take longer, and comparisons with other packages' implementations
 	@$(PY) -m pytest -m "slow or compare" $(ARGS)
+
+.PHONY: test-cluster
+test-cluster: $(CLUSTER_READY) ## the tests on a real Ray cluster of three nodes on this machine
+	@$(PY) -m pytest -m cluster tests/cluster $(ARGS)
+
+$(CLUSTER_READY): $(READY)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[ray]"
+	@touch $(CLUSTER_READY)
 
 $(COMPARE_READY): $(READY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[compare]"

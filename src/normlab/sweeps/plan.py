@@ -63,9 +63,9 @@ def outstanding(planned: list[Planned], store: Store) -> list[Item]:
     return sorted(merged.values(), key=lambda item: -item.cost)
 
 
-def write_plan(store: Store, items: list[Item], tracker: dict[str, Any], time_limit: float | None = None) -> Path:
-    """Write a plan file below the store: the runs, the tracker's configuration, and the seconds that a run may take."""
-    content = {
+def plan_content(items: list[Item], tracker: dict[str, Any], time_limit: float | None) -> dict[str, Any]:
+    """A plan as plain data: the runs, the tracker's configuration, and the seconds that a run may take."""
+    return {
         "tracker": tracker,
         "time_limit": time_limit,
         "items": [
@@ -80,8 +80,12 @@ def write_plan(store: Store, items: list[Item], tracker: dict[str, Any], time_li
             for i in items
         ],
     }
+
+
+def write_plan(store: Store, items: list[Item], tracker: dict[str, Any], time_limit: float | None = None) -> Path:
+    """Write a plan file below the store."""
     file = store.root / "plans" / f"{time.time_ns()}.json"
-    write_atomically(file, json.dumps(content).encode())
+    write_atomically(file, json.dumps(plan_content(items, tracker, time_limit)).encode())
     return file
 
 

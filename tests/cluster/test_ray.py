@@ -1,0 +1,86 @@
+"""The Ray launcher on a real cluster of three nodes on this machine, one of which is killed in mid-sweep."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from normlab.runs.store import Store
+
+# Ray's own test cluster leaves pipes open in this process, which is not the one under test.
+pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("default")]
+ray = pytest.importorskip("ray", reason="needs Ray: pip install 'normlab[ray]'")
+ROOT = Path(__file__).resolve().parents[2]
+SWEEP = [
+    "-m", "norm=batch,group,none", "seed=0,1,2,3", "training.epochs=30", "data.train_size=200", "data.validation_size=50",
+    "data.test_size=50", "data.batch_size=20", "net.widths=[8]", "net.hidden=8", "evaluation=training_memory",
+]  # fmt: skip
+COLUMNS = ["run_key", "norm", "seed", "status", "test_accuracy", "train_loss", "weights_sha256"]
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """A head without processors and two nodes of one, each with processes of its own."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    quick = {
+        "health_check_initial_delay_ms": 0,
+        "health_check_period_ms": 500,
+        "health_check_failure_threshold": 3,
+    }
+    memory = 10**8
+    head = {"num_cpus": 0, "object_store_memory": memory, "include_dashboard": False, "_system_config": quick}
+    made = Cluster(initialize_head=True, head_node_args=head)
+    made.nodes = [made.add_node(num_cpus=1, object_store_memory=memory) for _ in range(2)]
+    made.wait_for_nodes()
+    yield made
+    made.shutdown()
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    folder.mkdir()
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / "train.py"), *SWEEP, *arguments],
+        cwd=folder,
+        text=True,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"DATA_DIR": str(folder / "data")},
+    )
+
+
+def table(folder: Path) -> pd.DataFrame:
+    return Store(folder / "results" / "quick").refresh().runs()[COLUMNS]
+
+
+def test_a_killed_node_costs_no_run(cluster: Any, tmp_path: Path) -> None:
+    """At the end every run is there exactly once, bit for bit that of a sweep in one process."""
+    alone = start(tmp_path / "alone")
+    assert alone.wait(timeout=300) == 0
+    sweep = start(
+        tmp_path / "ray", "hydra/launcher=ray", "hydra.launcher.n_jobs=2", f"hydra.launcher.address={cluster.address}"
+    )
+    until = time.monotonic() + 120
+    while not list((tmp_path / "ray" / "results" / "quick" / "runs").glob("*.parquet")) and time.monotonic() < until:
+        time.sleep(0.05)
+    cluster.remove_node(cluster.nodes[0], allow_graceful=False)
+    _, errors = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, errors
+    pd.testing.assert_frame_equal(table(tmp_path / "ray"), table(tmp_path / "alone"))
+    store = Store(tmp_path / "ray" / "results" / "quick").refresh()
+    assert all(store.evaluation(key, "training_memory") for key in store.runs()["run_key"])
+    assert not store.running()
+
+
+def test_a_cluster_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    sweep = start(tmp_path / "nowhere", "hydra/launcher=ray", "hydra.launcher.address=127.0.0.1:1")
+    _, errors = sweep.communicate(timeout=120)
+    assert sweep.returncode != 0
+    assert "cannot reach a Ray cluster at 127.0.0.1:1" in errors
+    assert "Traceback" not in errors

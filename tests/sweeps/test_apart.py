@@ -1,0 +1,66 @@
+"""Chunks of a plan that are done apart from the store."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from normlab.config import RunConfig
+from normlab.runs.execute import execute
+from normlab.runs.key import run_key
+from normlab.runs.store import Store
+from normlab.sweeps.apart import MOST, PIECES, chunk_content, chunks, do_apart, take_in
+from normlab.sweeps.plan import Item, write_plan
+from normlab.sweeps.work import failures
+
+COLUMNS = ["run_key", "status", "test_accuracy", "train_loss", "weights_sha256"]
+
+
+def item(config: RunConfig, cost: float = 1.0, evaluate: tuple[str, ...] = ()) -> Item:
+    return Item(run_key(config), config, None, "report", evaluate, cost)
+
+
+def test_chunks_cost_about_the_same_and_lose_nothing(make_config: Callable[..., RunConfig]) -> None:
+    config = make_config()
+    items = [item(config, cost) for cost in (40.0, 20.0, *[1.0] * 200)]
+    found = chunks(items, workers=2)
+    assert [i for chunk in found for i in chunk] == items
+    wanted = sum(i.cost for i in items) / (2 * PIECES)
+    assert all(len(chunk) == 1 or sum(i.cost for i in chunk) <= wanted for chunk in found)
+    assert [len(chunk) for chunk in found[:2]] == [1, 1]
+    assert max(len(chunk) for chunk in chunks([item(config, 1.0)] * 1000, 1)) <= MOST
+    assert chunks([], 4) == []
+
+
+def test_what_comes_back_is_what_a_worker_would_have_written(
+    make_config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    """One process does several runs: nothing of one reaches another."""
+    configs = [make_config(norm=norm, seed=seed) for norm in ("batch", "cross_iteration", "none") for seed in (0, 1)]
+    items = [item(config, evaluate=("training_memory",)) for config in configs]
+    there = Store(tmp_path / "there")
+    plan = write_plan(there, items, {"name": "none"})
+    take_in(plan, do_apart(chunk_content(items, {"name": "none"}, None)))
+    here = Store(tmp_path / "here")
+    for config in configs:
+        execute(config, here)
+    pd.testing.assert_frame_equal(there.refresh().runs()[COLUMNS], here.refresh().runs()[COLUMNS])
+    assert all(there.evaluation(i.run_key, "training_memory") for i in items)
+    assert all(there.weights(i.run_key) for i in items)
+
+
+def test_a_failing_run_is_told_where_the_plan_is(
+    make_config: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bad_norms.py").write_text(
+        "from torch import nn\nclass Bad(nn.Identity):\n    def __init__(self, num_features): super().__init__()\n"
+        "    def forward(self, x): raise RuntimeError('this norm is broken')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    items = [item(make_config(**{"norm": "custom", "norm.target": "bad_norms.Bad"})), item(make_config())]
+    store = Store(tmp_path / "store")
+    plan = write_plan(store, items, {"name": "none"})
+    take_in(plan, do_apart(chunk_content(items, {"name": "none"}, None)))
+    assert failures(plan) == {items[0].run_key: "this norm is broken"}
+    assert list(store.refresh().runs()["run_key"]) == [items[1].run_key]
