@@ -126,6 +126,10 @@ test: setup ## the tests (minutes)
 test-slow: $(COMPARE_READY) ## the tests that take longer, and comparisons with other packages' implementations
 	@$(PY) -m pytest -m "slow or compare" $(ARGS)
 
+.PHONY: test-faults
+test-faults: setup ## real faults in many rounds: killed processes, full disks, hostile files (a quarter of an hour)
+	@$(PY) -m pytest -m "faults or not faults" tests/faults $(ARGS)
+
 .PHONY: test-cluster
 test-cluster: $(CLUSTER_READY) ## the tests on a real Ray cluster of three nodes on this machine
 	@$(PY) -m pytest -m cluster tests/cluster $(ARGS)

@@ -19,7 +19,7 @@ def find(target: str) -> type[nn.Module]:
     module_name, _, class_name = target.rpartition(".")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise NormlabError(
             f"norm.target={target}: {error}; give a dotted path such as my_pkg.MyNorm, with its folder on PYTHONPATH"
         ) from error

@@ -104,6 +104,11 @@ def is_done(store: Store, key: str, config: RunConfig) -> bool:
     return facts["status"] == "missing" or MeasureConfig(**json.loads(facts["measured"])).covers(config.measure)
 
 
+def _lacks_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out; on a processor PyTorch says so in the text of a RuntimeError alone."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
 def pretrained_weights(config: RunConfig, store: Store, experiment: str | None) -> dict[str, Tensor] | None:
     """The weights that a run starts from; the first run that needs them trains them, the others wait and read them.
 
@@ -145,7 +150,9 @@ def execute(
         pretrained = pretrained_weights(config, store, experiment)
         started = time.perf_counter()
         result = train(config, listener, pretrained, store.savepoint(run_key(config)))
-    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        if not _lacks_memory(error):
+            raise
         record = missing_record(config, f"out of memory: {error}"[:200], experiment, role)
     else:
         record = make_record(config, result, time.perf_counter() - started, experiment, role)
