@@ -21,6 +21,7 @@ COMPARE_READY := .venv/.compare-ready
 CLUSTER_READY := .venv/.cluster-ready
 LAUNCH_joblib := hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
 LAUNCH_basic := hydra/launcher=basic
+LAUNCH_slurm := hydra/launcher=submitit_slurm sweep.workers=$(JOBS) hydra.launcher.array_parallelism=$(JOBS)
 LAUNCH_ray := hydra/launcher=ray hydra.launcher.n_jobs=$(JOBS) hydra.launcher.address=$(ADDRESS)
 LAUNCH = $(LAUNCH_$(LAUNCHER))
 
@@ -37,8 +38,9 @@ help: ## this list
 #                           transfer, cost, methods, machinery
 #   CLAIM=id                one claim of the report
 #   JOBS=n                  processes of a sweep (default: one a core)
-#   LAUNCHER=joblib|basic|ray
-#                           local processes, everything in one process, or Ray tasks (pip install -e ".[ray]")
+#   LAUNCHER=joblib|basic|ray|slurm
+#                           local processes, everything in one process, Ray tasks (pip install -e ".[ray]"), or Slurm
+#                           array jobs (pip install -e ".[slurm]"; ARGS="hydra.launcher.partition=... hydra.launcher.timeout_min=...")
 #   ADDRESS=host:port       of a Ray cluster (default: one is started on this machine)
 #   ARGS="..."              Hydra overrides, such as ARGS="norm=group data=cifar10 optimizer.lr=0.1"
 #   DATA_DIR=folder         where data files lie (default: data), in torchvision's layouts or normlab's own
@@ -75,7 +77,7 @@ train: setup ## one run: make train ARGS="norm=group data=cifar10"
 .PHONY: sweep
 sweep: setup ## what is missing of one experiment: make sweep EXPERIMENT=placement SCALE=cpu
 	@test -n "$(EXPERIMENT)" || { echo "error: say which experiment, EXPERIMENT=one of: $$(echo $$($(PY) scripts/designed.py $(SCALE)))" >&2; exit 2; }
-	@test -n "$(LAUNCH)" || { echo "error: unknown LAUNCHER=$(LAUNCHER); there are joblib, basic, ray" >&2; exit 2; }
+	@test -n "$(LAUNCH)" || { echo "error: unknown LAUNCHER=$(LAUNCHER); there are joblib, basic, ray, slurm" >&2; exit 2; }
 	@$(PY) scripts/train.py -m experiment=$(EXPERIMENT) scale=$(SCALE) results=$(RESULTS) $(LAUNCH) $(ARGS)
 
 .PHONY: report
@@ -131,11 +133,11 @@ test-faults: setup ## real faults in many rounds: killed processes, full disks, 
 	@$(PY) -m pytest -m "faults or not faults" tests/faults $(ARGS)
 
 .PHONY: test-cluster
-test-cluster: $(CLUSTER_READY) ## the tests on a real Ray cluster of three nodes on this machine
+test-cluster: $(CLUSTER_READY) ## sweeps on a real Ray cluster and a real Slurm on this machine, a node of which is killed
 	@$(PY) -m pytest -m cluster tests/cluster $(ARGS)
 
 $(CLUSTER_READY): $(READY)
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[ray]"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[ray,slurm]"
 	@touch $(CLUSTER_READY)
 
 $(COMPARE_READY): $(READY)

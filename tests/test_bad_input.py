@@ -18,6 +18,7 @@ TINY = ["data.train_size=100", "data.validation_size=50", "data.test_size=50", "
         ("train.py", ["norm=bacth"], "Could not find 'norm/bacth'"),
         ("train.py", ["data=mnsit"], "Could not find 'data/mnsit'"),
         ("train.py", ["-m", "experiment=placment"], "Could not find 'experiment/placment'"),
+        ("train.py", ["-m", "hydra/launcher=submitit_moon"], "pip install 'normlab[slurm]'"),
         ("train.py", ["norm.epsilon=1"], "Could not override 'norm.epsilon'"),
         ("train.py", ["optimizer.lr=-0.1"], "optimizer.lr: Input should be greater than 0 (got -0.1)"),
         ("train.py", ["optimizer.lr=fast"], "optimizer.lr: Input should be a valid number"),

@@ -15,9 +15,15 @@ def first_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+# What to do where a part of Hydra is not installed, by what Hydra says of it.
+HINTS = {"hydra/launcher/submitit": "; it comes with hydra-submitit-launcher: pip install 'normlab[slurm]'"}
+
+
 def fail(error: BaseException) -> NoReturn:
     """Say what is wrong in one line and exit with 2."""
-    print(f"error: {first_line(error)}", file=sys.stderr)
+    message = first_line(error)
+    hint = next((text for part, text in HINTS.items() if part in message), "")
+    print(f"error: {message}{hint}", file=sys.stderr)
     sys.exit(2)
 
 
