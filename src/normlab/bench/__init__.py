@@ -13,6 +13,7 @@ SECTIONS = {  # name of the module and of its function: what the page calls it
     "scaling": "Scaling",
     "norms": "Norms, layer by layer",
     "start": "Start",
+    "load": "Load",
     "gpu": "On a GPU",
 }
 
