@@ -238,6 +238,38 @@ CLAIMS = (
             )
             for size in (4, 16, 64)
         ),
+        checked=Text(
+            "Both kinds of gradient are taken on the same batches and at the same weights, with frozen statistics recalibrated so that the "
+            "two nets agree. The table below takes the comparison apart: seeing the batch's statistics in the forward pass, and letting "
+            "gradients flow through them, which takes their components along the batch's mean and the normalized input away.",
+            "二種類の勾配は、同じバッチ・同じ重みで、二つのネットが一致するよう再較正した固定統計量を使って求めた。下の表はこれを二つに分ける:"
+            "順伝播でバッチ統計量を使う効果と、勾配が統計量を通る(バッチ平均と正規化入力の方向の成分が除かれる)効果。",
+        ),
+        beside=tuple(
+            Case(
+                Text(f"batches of {size}", f"バッチ {size}"),
+                tuple(
+                    Contrast(
+                        Text(f"variance, {en}", f"分散 {ja}"),
+                        f"gradient_noise_sources.{measure}_{size}",
+                        Arm("weights_sources"),
+                    )
+                    for measure, en, ja in (
+                        (
+                            "log_forward",
+                            "statistics of the batch as constants over frozen",
+                            "定数とみなすバッチ統計 ÷ 固定統計",
+                        ),
+                        (
+                            "log_backward",
+                            "gradients through the statistics over not",
+                            "統計量を通る勾配 ÷ 通らない勾配",
+                        ),
+                    )
+                ),
+            )
+            for size in (4, 16, 64)
+        ),
     ),
     Claim(
         id="noise-hinders-convergence",

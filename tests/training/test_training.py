@@ -16,7 +16,13 @@ from normlab.runs.execute import weights_sha256
 from normlab.training.evaluate import evaluate, evaluate_on_batch_statistics
 from normlab.training.graph import capture
 from normlab.training.loop import train
-from normlab.training.noise import gradient_noise, statistics_noise
+from normlab.training.noise import (
+    detached_statistics,
+    gradient_noise,
+    gradient_noise_sources,
+    live_statistics,
+    statistics_noise,
+)
 from normlab.training.optim import make_optimizer, make_schedule
 from normlab.training.statistics import RunningStatistics, batch_norms, batch_statistics, recalibrate
 from normlab.training.timing import step_seconds
@@ -259,6 +265,31 @@ def test_without_batch_norm_live_and_frozen_gradients_are_the_same(make_config: 
     assert gradient_noise(net, config, splits) == pytest.approx(
         {"log_ratio_4": 0, "log_ratio_16": 0, "log_ratio_64": 0}, abs=1e-9
     )
+
+
+def test_the_two_sources_of_gradient_noise_multiply_to_the_whole(make_config: Callable[..., RunConfig]) -> None:
+    config = make_config(norm="batch", **{"data.train_size": 200})
+    splits = load_splits(config.data, 0)
+    net = make_net(config.net, config.norm, splits.shape, splits.classes, 0)
+    whole, parts = gradient_noise(net, config, splits), gradient_noise_sources(net, config, splits)
+    for size in (4, 16, 64):
+        assert parts[f"log_forward_{size}"] + parts[f"log_backward_{size}"] == pytest.approx(whole[f"log_ratio_{size}"])
+
+
+def test_detached_statistics_change_the_gradient_and_not_the_output(make_config: Callable[..., RunConfig]) -> None:
+    config = make_config(norm="batch")
+    splits = load_splits(config.data, 0)
+    net = make_net(config.net, config.norm, splits.shape, splits.classes, 0)
+    images, found = splits.train.images[:32], {}
+    for mode in (live_statistics, detached_statistics):
+        with mode(net):
+            output = net(images)
+            gradients = torch.autograd.grad(output.square().sum(), [p for p in net.parameters() if p.dim() > 1])
+        found[mode] = output, gradients
+    (live, through), (detached, past) = found.values()
+    torch.testing.assert_close(live, detached, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(through[0], past[0], rtol=1e-2)
+    assert "forward" not in vars(net[0][1])  # type: ignore[index]
 
 
 def test_timing_gives_positive_seconds_for_each(make_config: Make) -> None:

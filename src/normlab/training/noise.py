@@ -1,15 +1,20 @@
 """What the size of a batch does to its statistics and to gradients, at fixed weights."""
 
 import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from normlab.config import RunConfig
 from normlab.data.batches import Splits
+from normlab.norms.channelwise import all_but_channels, per_channel
 from normlab.seeds import generator
-from normlab.training.statistics import batch_norms, recalibrate
+from normlab.training.statistics import batch_norms, batch_statistics, recalibrate
 
 SIZES = (2, 4, 8, 16, 32, 64)
 DRAWS = 200
@@ -77,27 +82,81 @@ def gradient_noise(net: nn.Module, config: RunConfig, splits: Splits) -> dict[st
     For each batch size B, over 40 batches: v = Σ Var(∂L/∂w) over all weights. Frozen statistics are recalibrated on
     the training set, so that both gradients belong to the same net. Returns ``log_ratio_<B>`` = ln(v_live / v_frozen).
     """
+    return _variances(net, config, splits, {"log_ratio": (live_statistics, frozen_statistics)})
+
+
+def gradient_noise_sources(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
+    """Two halves of :func:`gradient_noise`, by gradients of a third kind: those that see the batch's statistics in the
+    forward pass and take them for constants in the backward pass.
+
+    ``log_forward_<B>`` = ln(v_detached / v_frozen): what the noise of the statistics themselves does to the variance;
+    ``log_backward_<B>`` = ln(v_live / v_detached): what it does that gradients flow through the statistics, which takes away their
+    components along the batch's mean and along the normalized input.
+    """
+    pairs = {
+        "log_forward": (detached_statistics, frozen_statistics),
+        "log_backward": (live_statistics, detached_statistics),
+    }
+    return _variances(net, config, splits, pairs)
+
+
+Mode = Callable[[nn.Module], AbstractContextManager[None]]
+
+
+def _variances(
+    net: nn.Module, config: RunConfig, splits: Splits, pairs: Mapping[str, tuple[Mode, Mode]]
+) -> dict[str, float]:
+    """``<name>_<B>`` = ln of the ratio of two modes' variances, for every pair of modes and batch size."""
     recalibrate(net, splits.train.images)
-    parameters = [p for p in net.parameters() if p.requires_grad]
-    layers = batch_norms(net)
-    measures = {}
+    measures: dict[str, float] = {}
     for size in GRADIENT_SIZES:
-        variances = []
-        for live in (True, False):
-            source = generator(config.seed, f"gradient_noise/{size}")  # both see the same batches
-            net.eval()
-            for layer in layers:
-                layer.train(live)
-                layer.track_running_stats = not live
-            gradients = []
-            for _ in range(GRADIENT_DRAWS):
-                indices = torch.randperm(len(splits.train), generator=source)[:size]
-                loss = F.cross_entropy(net(splits.train.images[indices]), splits.train.labels[indices])
-                found = torch.autograd.grad(loss, parameters)
-                gradients.append(torch.cat([g.flatten() for g in found]))
-            variances.append(torch.stack(gradients).double().var(0).sum().item())
-        for layer in layers:
-            layer.track_running_stats = True
-        measures[f"log_ratio_{size}"] = math.log(variances[0] / variances[1])
-    net.eval()
+        modes = {mode for pair in pairs.values() for mode in pair}
+        found = {mode: _gradient_variance(net, config, splits, size, mode) for mode in modes}
+        measures |= {f"{name}_{size}": math.log(found[a] / found[b]) for name, (a, b) in pairs.items()}
     return measures
+
+
+def _gradient_variance(net: nn.Module, config: RunConfig, splits: Splits, size: int, mode: Mode) -> float:
+    """Σ Var(∂L/∂w) over random batches, the same for every mode."""
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    source = generator(config.seed, f"gradient_noise/{size}")
+    gradients = []
+    with mode(net), torch.enable_grad():
+        for _ in range(GRADIENT_DRAWS):
+            indices = torch.randperm(len(splits.train), generator=source)[:size]
+            loss = F.cross_entropy(net(splits.train.images[indices]), splits.train.labels[indices])
+            gradients.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)]))
+    return torch.stack(gradients).double().var(0).sum().item()
+
+
+live_statistics = batch_statistics
+
+
+@contextmanager
+def frozen_statistics(net: nn.Module) -> Iterator[None]:
+    """Within, batch norms use their running statistics."""
+    net.eval()
+    yield
+
+
+@contextmanager
+def detached_statistics(net: nn.Module) -> Iterator[None]:
+    """Within, batch norms use the statistics of the batch they see as if these were constants."""
+
+    def forward(layer: _BatchNorm, input: Tensor) -> Tensor:
+        axes = all_but_channels(input)
+        variance, mean = torch.var_mean(input.detach(), axes, correction=0)
+        normalized = (input - per_channel(mean, input)) * per_channel((variance + layer.eps).rsqrt(), input)
+        if not layer.affine:
+            return normalized
+        return normalized * per_channel(layer.weight, input) + per_channel(layer.bias, input)
+
+    net.eval()
+    layers = batch_norms(net)
+    for layer in layers:
+        layer.forward = partial(forward, layer)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
