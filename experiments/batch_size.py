@@ -332,8 +332,8 @@ CLAIMS = (
         checked=Text(
             "Cross-iteration batch norm over one batch is batch norm, and its formulas are tested as written out. Its best rates lie "
             "inside their grid, and recalibrated statistics say the same, so what is lost is lost in training. Gradients flow through the "
-            "present batch's statistics alone, a quarter of those that normalize; see gradient-noise for how much noise that leaves in. It was run "
-            "without the burn-in by batch norm that its authors use on large data.",
+            "present batch's statistics alone, a quarter of those that normalize; see gradient-noise for how much noise that leaves in. It "
+            "was run without the burn-in by batch norm that its authors use on large data.",
             "反復横断 BN は、1バッチなら BN と一致し、式どおりであることもテスト済み。最良の学習率は格子の内側にあり、"
             "再較正した統計量でも結論は同じなので、失われるのは学習中である。"
             "勾配は現在のバッチの統計量(正規化に使う分の4分の1)だけを通る。残る雑音の大きさは gradient-noise を参照。"

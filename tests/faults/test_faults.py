@@ -55,6 +55,12 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def finish(process: subprocess.Popen[str]) -> None:
+    """Wait for a sweep that must succeed."""
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+
+
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     found = subprocess.run(
         ["pgrep", "-P", str(process.pid), "-f", "popen_loky"], capture_output=True, text=True, check=False
@@ -66,7 +72,7 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
 def test_kill_9_at_random_moments_loses_and_tears_nothing(tmp_path: Path, rounds: int) -> None:
     """A worker, the sweeper, or both die; the next call goes on; the end is that of a sweep that nobody disturbed."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert start(whole).wait(timeout=300) == 0
+    finish(start(whole))
     chance = random.Random(rounds)
     before = 0
     for _ in range(rounds):
@@ -89,9 +95,7 @@ def test_kill_9_at_random_moments_loses_and_tears_nothing(tmp_path: Path, rounds
         if before == 9:
             shutil.rmtree(broken)  # all done: begin again
             before = 0
-    last = start(broken, *LOCAL)
-    _, errors = last.communicate(timeout=300)
-    assert last.returncode == 0, errors
+    finish(start(broken, *LOCAL))
     assert not (broken / "results" / "quick" / "set_aside").exists(), "a record was torn"
     pd.testing.assert_frame_equal(table(broken), table(whole))
 
@@ -248,6 +252,6 @@ def test_two_hosts_with_one_name_and_other_time_zones_share_a_store(tmp_path: Pa
     for sweep in sweeps:
         _, errors = sweep.communicate(timeout=300)
         assert sweep.returncode == 0, errors
-    assert start(tmp_path / "alone").wait(timeout=300) == 0
+    finish(start(tmp_path / "alone"))
     pd.testing.assert_frame_equal(table(folder), table(tmp_path / "alone"))
     assert not (folder / "results" / "quick" / "set_aside").exists()
