@@ -18,7 +18,6 @@ PY := .venv/bin/python
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
 COMPARE_READY := .venv/.compare-ready
-CLUSTER_READY := .venv/.cluster-ready
 LAUNCH_joblib := hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
 LAUNCH_basic := hydra/launcher=basic
 LAUNCH_slurm := hydra/launcher=submitit_slurm sweep.workers=$(JOBS) hydra.launcher.array_parallelism=$(JOBS)
@@ -44,7 +43,7 @@ help: ## this list
 #   ADDRESS=host:port       of a Ray cluster (default: one is started on this machine)
 #   ARGS="..."              Hydra overrides, such as ARGS="norm=group data=cifar10 optimizer.lr=0.1"
 #   DATA_DIR=folder         where data files lie (default: data), in torchvision's layouts or normlab's own
-#   SECTION=name            of the bench: floor, loop, peers, overhead, scaling, norms, start, load, gpu (default: all)
+#   SECTION=name            of the bench: floor, loop, peers, overhead, scaling, norms, start, load, tracker, gpu (default: all)
 #   DEVICE=cpu|cuda         of the bench; cuda measures the section gpu
 #   RESULTS=folder          where results go (default: results)
 
@@ -133,12 +132,12 @@ test-faults: setup ## real faults in many rounds: killed processes, full disks, 
 	@$(PY) -m pytest -m "faults or not faults" tests/faults $(ARGS)
 
 .PHONY: test-cluster
-test-cluster: $(CLUSTER_READY) ## sweeps on a real Ray cluster and a real Slurm on this machine, a node of which is killed
-	@$(PY) -m pytest -m cluster tests/cluster $(ARGS)
-
-$(CLUSTER_READY): $(READY)
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[ray,slurm]"
-	@touch $(CLUSTER_READY)
+test-cluster: setup ## sweeps on a real Ray cluster and a real Slurm on this machine, a node of which is killed
+	@if $(PY) -m pip install --quiet --disable-pip-version-check -e ".[ray,slurm]"; then
+	  $(PY) -m pytest -m cluster tests/cluster $(ARGS)
+	else
+	  echo "skipped: the packages of the extras ray and slurm cannot be had here"
+	fi
 
 $(COMPARE_READY): $(READY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[compare]"

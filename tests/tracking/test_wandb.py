@@ -3,11 +3,13 @@
 import json
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from normlab.bench.tracker import closed, refusing, silent
 from normlab.config import RunConfig
 from normlab.runs.execute import execute, scientific
 from normlab.runs.key import run_key
@@ -48,6 +50,8 @@ def items(container: Any) -> dict[str, Any]:
 def test_an_offline_run_holds_config_history_and_summary(
     make_config: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import wandb
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("WANDB_API_KEY", "WANDB_MODE"):
@@ -58,6 +62,7 @@ def test_an_offline_run_holds_config_history_and_summary(
     record = execute(config, Store(tmp_path / "store"), listener=tracker.row)
     tracker.finish(record)
     tracker.close()
+    wandb.teardown()  # W&B's own process has written everything by then
     (file,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
     found: dict[str, Any] = {"history": [], "summary": {}, "config": {}}
     for item in records(file):
@@ -115,6 +120,29 @@ def test_an_outage_never_reaches_the_sweep(monkeypatch: pytest.MonkeyPatch, caps
         tracker.row({"step": 1})
         tracker.finish(None)
     tracker.close()
+    assert capsys.readouterr().err.count("W&B tracking stopped") == 1
+
+
+@pytest.mark.parametrize("service", [closed, silent, refusing])
+def test_a_real_service_that_fails_is_given_up_with_one_warning(
+    service: Callable[[], AbstractContextManager[int]],
+    make_config: Callable[..., RunConfig],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("normlab.tracking.wandb.CONNECT_SECONDS", 2.0)
+    config = make_config(norm="batch")
+    with service() as port:
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{port}")
+        tracker = WandbTracker("toy", None)
+        for _ in range(2):
+            tracker.start(run_key(config), scientific(config), "placement", "report")
+            tracker.finish(None)
+        tracker.close()
     assert capsys.readouterr().err.count("W&B tracking stopped") == 1
 
 

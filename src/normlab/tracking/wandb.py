@@ -9,6 +9,7 @@ from typing import Any
 
 from normlab.runs.record import Record
 
+CONNECT_SECONDS = 15.0  # While training goes on; a service that does not answer in this time is given up.
 CLOSE_SECONDS = 60.0
 
 
@@ -64,7 +65,7 @@ class WandbTracker:
                     project=self.project, entity=self.entity, mode=mode, id=run_key, name=_name(config),  # type: ignore[arg-type]
                     group=experiment or "single", job_type=config["norm"]["name"], tags=[role] if role else None,
                     config=config | {"run_key": run_key}, reinit="finish_previous", resume="allow",
-                    settings=wandb.Settings(silent=True, console="off", init_timeout=30),
+                    settings=wandb.Settings(silent=True, console="off", init_timeout=CONNECT_SECONDS),
                 )  # fmt: skip
                 run.define_metric("*", step_metric="step")
             elif kind == "row" and run is not None:
