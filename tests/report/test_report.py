@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from normlab.report import sentences
 from normlab.report.choice import Situation
 from normlab.report.inputs import Results
 from normlab.report.methods import method_table
+from normlab.report.overview import LETTER, WIDTH, chips, overview_figure
 from normlab.report.readme import table, update
 from normlab.report.site import build
 from normlab.runs.record import Record
@@ -186,3 +188,19 @@ def test_the_table_of_methods_is_measured() -> None:
     assert table.loc["batch", "in evaluation"] == "running statistics"
     assert table.loc["instance", "in evaluation"] == "the same"
     assert table.loc["frn", "parameters a channel"] == 3
+
+
+def test_every_claim_has_a_chip_and_none_covers_another() -> None:
+    claims = {f"a-claim-called-{'x' * (k % 17)}-{k}": "supported" for k in range(40)}
+    placed, lines = chips(claims)
+    assert [name for name, *_ in placed] == list(claims)
+    assert {line for *_, line in placed} == set(range(lines))
+    for (name, _, x, line), (_, _, after, below) in pairwise(placed):
+        assert x + LETTER * len(name) <= (after if line == below else WIDTH)
+    figure = overview_figure([("Question?", claims), ("Empty?", {})])
+    assert figure is not None
+    shown = [text.get_text() for text in figure.axes[0].texts]
+    assert "✓ supported 40" in shown
+    assert "Empty?" not in shown
+    assert sum(text.startswith("✓ a-claim") for text in shown) == 40
+    assert overview_figure([("Empty?", {})]) is None

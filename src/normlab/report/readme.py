@@ -1,6 +1,7 @@
 """The README's table of verdicts, written between two markers from a scale's report."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 from normlab.errors import NormlabError
@@ -11,7 +12,10 @@ from normlab.runs.store import Store
 
 
 def table(sections: list[Section], scale: str, store: Store) -> str:
-    """Markdown: a line on device, n and date, then a row a claim that has runs at this scale."""
+    """Markdown: a line on device, n and date, the picture of all verdicts, and a folded table a question.
+
+    Claims with runs at this scale have a row with the effect that decides them; exact ones are only in the picture.
+    """
     shown = [s for s in sections if any(r.settings and r.verdict != "not run" for r in s.claims)]
     keys = {plan.run_key for s in shown for plan in s.results.expansion.planned if plan.run_key in store}
     facts = [store.facts(key) or {} for key in sorted(keys)]
@@ -23,10 +27,18 @@ def table(sections: list[Section], scale: str, store: Store) -> str:
     lines = [
         f"Scale `{scale}`: {len(keys)} runs, {' or '.join(sorted(seeds))} reporting seeds a cell; {device}{when}.",
         "",
-        "| claim | verdict | hardest setting to support: effect [95 % interval] | figure |",
-        "|---|---|---|---|",
+        f"![All claims by question, coloured by verdict]({store.root.as_posix()}/figures/verdicts.png)",
     ]
     for section in shown:
+        counts = Counter(r.verdict for r in section.claims)
+        told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts))
+        lines += [
+            "",
+            f"<details><summary><b>{section.question.design.title}</b> {told}</summary>",
+            "",
+            "| claim | verdict | hardest setting to support: effect [95 % interval] | figure |",
+            "|---|---|---|---|",
+        ]
         for result in section.claims:
             run = [s for s in result.settings if s.run]
             if not run:
@@ -39,6 +51,7 @@ def table(sections: list[Section], scale: str, store: Store) -> str:
             lines.append(
                 f"| {result.claim.statement.en} (`{result.claim.id}`) | **{result.verdict}** | {effect} | [figure]({figure}) |"
             )
+        lines += ["", "</details>"]
     return "\n".join(lines)
 
 

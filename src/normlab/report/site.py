@@ -18,6 +18,7 @@ from normlab.report.choice import Choice, Situation, choice_figure, choice_table
 from normlab.report.forest import forest
 from normlab.report.inputs import Question, Results
 from normlab.report.methods import method_table
+from normlab.report.overview import MARKS, overview_figure
 from normlab.report.style import DATA_TITLES, VERDICT_COLOURS, method_title, use_style
 from normlab.report.svg import save_figure
 from normlab.runs.record import write_atomically
@@ -119,9 +120,17 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
     _table(methods, store.root, "method-table")
     verdicts = verdicts_of(sections)
     _table(verdicts, store.root, "verdicts", folder=".")
+    drawn = overview_figure(overview(sections))
+    if drawn is not None:
+        save_figure(drawn, store.root / "figures", "verdicts", f"scale {scale} · {sections[0].results.device}")
     page = store.root / "report" / "index.html"
     write_atomically(page, _render(sections, verdicts, methods, choice, scale, store).encode())
     return sections, page
+
+
+def overview(sections: list[Section]) -> list[tuple[str, dict[str, str]]]:
+    """The title of every question and the verdicts of its claims."""
+    return [(s.question.design.title, {r.claim.id: r.verdict for r in s.claims}) for s in sections]
 
 
 @dataclass(frozen=True)
@@ -291,6 +300,7 @@ def _render(
         bench=(store.root.parent / "bench" / "index.html").exists(),
         runs=len(store),
         counts=counts.to_dict(),
+        marks=MARKS,
         built=datetime.now(UTC).strftime("%Y-%m-%d"),
         table_library=Markup(itables.javascript.generate_init_offline_itables_html(itables.options.dt_bundle)),
         verdict_view=Markup(_verdict_view(sections)),
