@@ -211,15 +211,17 @@ def _draw_pareto(ax: Axes, costs: Mapping[str, float], accuracy: Mapping[str, fl
         )
         weight = "bold" if on_front else "normal"
         texts.append(ax.text(cost, accuracy[method], method_title(method), fontsize=8, fontweight=weight))
+    ax.margins(x=0.16)
     _spread(ax, texts)
 
 
 def _spread(ax: Axes, texts: list[Text]) -> None:
-    """Move labels up or down until none covers another."""
+    """Move labels up or down until none covers another or a point."""
     figure = ax.figure
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    placed: list[Bbox] = []
+    points = [ax.transData.transform(text.get_position()) for text in texts]
+    placed = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in points]
     for text in sorted(texts, key=lambda t: -t.get_position()[1]):
         x, y = ax.transData.transform(text.get_position())
         box = text.get_window_extent(renderer)
@@ -260,7 +262,7 @@ def _draw_map(ax: Axes, choices: list[Choice], methods: list[str]) -> None:
 
 
 def _cost_columns(choices: Sequence[Choice]) -> dict[str, dict[str, float]]:
-    """Time and memory by method, each a geometric mean over the situations of the first net that have the largest batch."""
+    """Time and memory by method, over the situations of the first net with the largest batch: geometric means where it ran."""
     first = choices[0].situation.net
     largest = max(choice.situation.batch_size for choice in choices if choice.situation.net == first)
     chosen = [c.situation for c in choices if (c.situation.net, c.situation.batch_size) == (first, largest)]
@@ -272,9 +274,10 @@ def _cost_columns(choices: Sequence[Choice]) -> dict[str, dict[str, float]]:
     for title, cost in readings.items():
         found = [_against_none(situation, cost) for situation in chosen]
         if all(found):
-            shared = set.intersection(*(set(values) for values in found))
-            columns[f"{title} of a training step\n({first}, batch {largest})"] = {
-                method: float(np.exp(np.mean([math.log(values[method]) for values in found]))) for method in shared
+            timed = list(dict.fromkeys(method for values in found for method in values))
+            columns[f"{title} of a step\n({first}, batch {largest})"] = {
+                method: float(np.exp(np.mean([math.log(values[method]) for values in found if method in values])))
+                for method in timed
             }
     return columns
 
