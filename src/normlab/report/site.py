@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import itables
@@ -301,7 +300,7 @@ def _render(
         runs=len(store),
         counts=counts.to_dict(),
         marks=MARKS,
-        built=datetime.now(UTC).strftime("%Y-%m-%d"),
+        dates=sorted(table["date"].dropna().astype(str)) if "date" in table else [],
         table_library=Markup(itables.javascript.generate_init_offline_itables_html(itables.options.dt_bundle)),
         verdict_view=Markup(_verdict_view(sections)),
         Markup=Markup,
