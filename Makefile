@@ -49,7 +49,8 @@ help: ## this list
 
 .PHONY: reproduce
 reproduce: setup ## every experiment at SCALE, then the report: the verdicts on this machine
-	@experiments="$$($(PY) scripts/designed.py $(SCALE))"
+	@echo "looking for runs that are not there yet"
+	experiments="$$($(PY) scripts/designed.py $(SCALE) $(RESULTS))"
 	for experiment in $$experiments; do
 	  $(PY) scripts/train.py -m experiment=$$experiment scale=$(SCALE) results=$(RESULTS) $(LAUNCH)
 	done

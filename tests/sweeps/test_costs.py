@@ -10,7 +10,7 @@ from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander
-from normlab.sweeps.status import status_of
+from normlab.sweeps.status import is_finished, status_of
 from normlab.sweeps.sweep import sweep
 from normlab.training import cost
 from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
@@ -60,10 +60,12 @@ def run(expander: Expander, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_costs_are_measured_by_repetition_and_only_once(expander: Expander, monkeypatch: pytest.MonkeyPatch) -> None:
     before = status_of(expander.expand(), expander.store)
     assert (before.done, before.left) == (0, 6)
+    assert not is_finished(expander.expand(), expander.store)
     assert run(expander, monkeypatch) == [2, 2, 2]
     assert run(expander, monkeypatch) == []
     after = status_of(expander.expand(), expander.store)
     assert (after.done, after.left) == (6, 0)
+    assert is_finished(expander.expand(), expander.store)
 
 
 def test_a_contrast_reads_costs_and_is_not_run_without_them(

@@ -31,6 +31,13 @@ class Status:
         return [*map(str, (self.done, self.diverged, self.missing, self.failed, self.running)), left, time]
 
 
+def is_finished(expansion: Expansion, store: Store) -> bool:
+    """Whether a sweep would find nothing to do: no run, evaluation, timing or cost is left."""
+    timed = all(store.evaluation(plan.run_key, "step_seconds") is not None for plan in expansion.planned if plan.timed)
+    measured = all(store.evaluation(plan.run_key, "cost") is not None for plan in expansion.costs)
+    return timed and measured and not outstanding(expansion.planned, store)
+
+
 def status_of(expansion: Expansion, store: Store) -> Status:
     """Count an experiment's runs; the time left follows from what its finished runs took against their estimated cost."""
     planned = {plan.run_key: plan for plan in expansion.planned}
