@@ -29,7 +29,7 @@ def fold(net: nn.Module) -> nn.Module:
     folded = copy.deepcopy(net).eval()
     for chain in [module for module in folded.modules() if isinstance(module, nn.Sequential)]:
         _fold_chain(chain)
-    left = [name for name, module in folded.named_modules() if _foldable(module)]
+    left = [name for name, module in folded.named_modules() if can_be_folded(module)]
     if left:
         raise NormlabError(
             f"batch norm {left[0]} cannot be folded: it does not follow a convolution or linear layer; "
@@ -38,7 +38,8 @@ def fold(net: nn.Module) -> nn.Module:
     return folded
 
 
-def _foldable(module: nn.Module) -> bool:
+def can_be_folded(module: nn.Module) -> bool:
+    """Whether the module is a batch norm that is a fixed map in evaluation and nothing more."""
     return isinstance(module, BatchNorm) and not isinstance(module, BatchMomentsNorm)
 
 
@@ -46,7 +47,7 @@ def _fold_chain(chain: nn.Sequential) -> None:
     names = [name for name, module in chain.named_children() if not isinstance(module, nn.Identity)]
     for place, name in enumerate(names):
         norm = chain.get_submodule(name)
-        if not (isinstance(norm, BatchNorm) and _foldable(norm)) or place == 0:
+        if not (isinstance(norm, BatchNorm) and can_be_folded(norm)) or place == 0:
             continue
         before = place - 1
         if isinstance(chain.get_submodule(names[before]), nn.MaxPool2d) and before and (_scale(norm) >= 0).all():

@@ -13,14 +13,17 @@ class SyncBatchNorm(BatchMomentsNorm):
 
     μ = Σ_p Σx / Σ_p n_p and then σ² = Σ_p Σ(x − μ)² / Σ_p n_p, each sum over the default process group of
     torch.distributed (gloo, NCCL) and differentiable, so shards may be of different sizes. In one process this is batch
-    norm. torch.nn.SyncBatchNorm is the same for GPUs alone.
+    norm, as it is where ``synchronized`` is turned off. torch.nn.SyncBatchNorm is the same for GPUs alone.
 
     Raises:
         NormlabError: in training, if all processes together hold a single value a channel.
     """
 
+    synchronized = True
+
     def normalize(self, x: Tensor) -> Tensor:
-        mean, variance = self._over_processes(x) if self.training and _processes() > 1 else self.moments(x)
+        together = self.training and self.synchronized and _processes() > 1
+        mean, variance = self._over_processes(x) if together else self.moments(x)
         scale = (variance + self.eps).rsqrt()
         return self.scale_and_shift((x - per_channel(mean, x)) * per_channel(scale, x))
 

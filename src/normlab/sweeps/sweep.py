@@ -143,10 +143,13 @@ def _together(
     title: str,
     store: Store,
 ) -> bool:
-    """Measure the cells of each grid, setting and seed side by side, now that runs are over; whether any was left."""
+    """Measure the cells of each setting and seed side by side, now that runs are over; whether any was left.
+
+    All grids together: a cell that two of them share is measured once, beside everything it is compared with.
+    """
     groups: dict[tuple[Any, ...], dict[str, Planned]] = {}
     for plan in planned:
-        group = (plan.grid, plan.axes["setting"], plan.axes["seed"])
+        group = (plan.axes["setting"], plan.axes["seed"])
         groups.setdefault(group, {})[plan.run_key] = plan
     left = {
         group: plans

@@ -32,21 +32,24 @@ def plain_weights(net: nn.Module) -> list[nn.Parameter]:
 def gradient_flow(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
     """How the norm of the gradient changes from layer to layer, on one training batch with its own statistics.
 
-    With g_ℓ = ‖∂L/∂a_ℓ‖ for the outputs a_ℓ of the hidden weight layers ℓ = 1 … L and s the slope of the least-squares line
-    of log₁₀ g_ℓ over ℓ: ``slope`` = |s| in decades a layer, ``growth`` = 10^(−s), the factor from a layer to the one
-    below it, ``range`` = log₁₀(max g / min g), and ``broken``, whether any of them is zero or not finite; the others
-    are undefined where all are zero.
+    With g_ℓ = ‖∂L/∂a_ℓ‖ for the activations a_ℓ between hidden weight layers ℓ and ℓ + 1, ℓ = 1 … L − 1, and s the slope of
+    the least-squares line of log₁₀ g_ℓ over ℓ: ``slope`` = |s| in decades a layer, ``growth`` = 10^(−s), the factor from a
+    layer to the one below it, ``range`` = log₁₀(max g / min g), and ``broken``, whether any of them is zero or not
+    finite; the others are undefined where all are zero.
+
+    (Not the layers' outputs in front of the norm: there the gradient is in the units of the layer's weights, whose scale
+    is free with batch norm, BN(cWx) = BN(Wx).)
     """
     images, labels = next(iter(Batches(splits.train, config.data, config.seed)))
     norms: list[Tensor] = []
-    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)][:-1]
+    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)][1:-1]
 
-    def watch(_: nn.Module, __: object, output: Tensor) -> None:
+    def watch(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         place = len(norms)
         norms.append(torch.zeros(()))
-        output.register_hook(lambda gradient: norms.__setitem__(place, gradient.double().norm().cpu()))
+        inputs[0].register_hook(lambda gradient: norms.__setitem__(place, gradient.double().norm().cpu()))
 
-    handles = [layer.register_forward_hook(watch) for layer in layers]
+    handles = [layer.register_forward_pre_hook(watch) for layer in layers]
     try:
         with batch_statistics(net), torch.enable_grad():
             F.cross_entropy(net(images), labels).backward()

@@ -8,24 +8,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 from normlab.config import RunConfig
 from normlab.errors import NormlabError
+from normlab.norms.sync import SyncBatchNorm
 from normlab.training.device import set_up
 from normlab.training.timing import seconds_of, stepper
 
 PROCESSES = (2, 4)
 ROUNDS = 12
-ARMS = ("sync", "batch")
 
 
 def synchronization_costs(configs: Sequence[RunConfig]) -> list[dict[str, float]]:
     """For each configuration, over P = 2 and 4 processes with a batch each of the configured size: ``step_<P>`` and
-    ``unsynchronized_<P>``, median seconds of a training step with synchronized and with plain batch norm, in turns, as the
+    ``unsynchronized_<P>``, median seconds of a training step with the same norm synchronized and not, in turns, as the
     slowest process sees it; ``bytes_<P>``, what one process hands to the all-reduces of a step.
 
-    Gradients are not exchanged, so that the difference is the norm's alone. More processes than cores share them.
+    Gradients are not exchanged, and both arms run the same code but for the exchange of statistics, so that the difference
+    is the exchange's alone. More processes than cores share them.
     """
     return [{k: v for count in PROCESSES for k, v in _over(count, config).items()} for config in configs]
 
@@ -48,24 +49,29 @@ def _process(rank: int, count: int, folder: str, values: dict[str, Any]) -> None
     base = RunConfig.parse(values)
     device = set_up(base.numerics)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=count)
-    steps = {}
-    for arm in ARMS:
-        norm = base.norm.model_copy(update={"name": arm})
-        steps[arm] = stepper(
-            base.model_copy(update={"norm": norm, "seed": base.seed + rank}), base.numerics.layout, device
-        )
-    sent = _bytes_of(steps["sync"])
-    samples: dict[str, list[float]] = {arm: [] for arm in ARMS}
+    own = base.model_copy(update={"seed": base.seed + rank})
+    steps = {
+        f"step_{count}": stepper(own, base.numerics.layout, device),
+        f"unsynchronized_{count}": stepper(own, base.numerics.layout, device, _unsynchronized),
+    }
+    sent = _bytes_of(steps[f"step_{count}"])
+    samples: dict[str, list[float]] = {arm: [] for arm in steps}
     for _ in range(ROUNDS):
         for arm, step in steps.items():
             distributed.barrier()
             samples[arm].append(seconds_of(step, 5))
-    medians = torch.tensor([sorted(samples[arm])[ROUNDS // 2] for arm in ARMS])
+    medians = torch.tensor([sorted(samples[arm])[ROUNDS // 2] for arm in steps])
     distributed.all_reduce(medians, distributed.ReduceOp.MAX)
     distributed.destroy_process_group()
     if rank == 0:
-        names = (f"step_{count}", f"unsynchronized_{count}")
-        print(json.dumps(dict(zip(names, medians.tolist(), strict=True)) | {f"bytes_{count}": sent}))
+        print(json.dumps(dict(zip(steps, medians.tolist(), strict=True)) | {f"bytes_{count}": sent}))
+
+
+def _unsynchronized(net: nn.Module) -> nn.Module:
+    for module in net.modules():
+        if isinstance(module, SyncBatchNorm):
+            module.synchronized = False
+    return net
 
 
 def _bytes_of(step: Callable[[], object]) -> float:

@@ -13,8 +13,7 @@ from normlab.errors import NormlabError
 from normlab.nets import make_net
 from normlab.nets.block import memory_format
 from normlab.nets.checkpoint import forward_of
-from normlab.nets.fold import fold
-from normlab.norms import find_method
+from normlab.nets.fold import can_be_folded, fold
 from normlab.training.device import set_up
 from normlab.training.optim import make_optimizer
 
@@ -68,7 +67,9 @@ def _by_layout(configs: list[RunConfig], medians: list[float]) -> list[dict[str,
 
 def _folded(config: RunConfig) -> list[Callable[[], None]]:
     """The folded net's forward passes in both layouts; none where there is nothing to fold, or it cannot be."""
-    if not find_method(config.norm.name).running:
+    splits = load_splits(config.data, config.seed)
+    net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
+    if not any(can_be_folded(module) for module in net.modules()):
         return []
     try:
         return [forwarder(config, layout, set_up(config.numerics), fold) for layout in LAYOUTS]
