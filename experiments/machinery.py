@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -87,6 +88,7 @@ class WithEvents(StoreNumbers):
         return found and Value(float(found.number < self.half))
 
 
+@lru_cache(maxsize=4)  # for the table and for the figure
 def trials(results: Results, setting: str) -> dict[str, np.ndarray]:
     """The p-values of every kind of contrast, one a trial, by the code that decides claims. No run is in two trials of a kind."""
     constants = results.design.at(results.scale).settings[setting].constants
@@ -100,14 +102,14 @@ def trials(results: Results, setting: str) -> dict[str, np.ndarray]:
 
 def _trials(kind: Kind, keys: list[str], numbers: WithEvents, constants: Mapping[str, float]) -> np.ndarray:
     pairs = len(keys) // (PAIRS * kind.runs) * PAIRS
-    cells = [
-        {"grid": "same", "role": "report", "arm": "abcd"[arm], "seed": pair, "run_key": keys[pair * kind.runs + arm]}
-        for pair in range(pairs)
-        for arm in range(kind.runs)
-    ]
-    reader = CellReader(pd.DataFrame(cells), numbers, measure_over_runs)
     found = []
     for first in range(0, pairs, PAIRS):
+        cells = [
+            {"grid": "same", "role": "report", "arm": "abcd"[arm], "seed": pair, "run_key": keys[pair * kind.runs + arm]}
+            for pair in range(first, first + PAIRS)
+            for arm in range(kind.runs)
+        ]
+        reader = CellReader(pd.DataFrame(cells), numbers, measure_over_runs)
         effects = reader.effects(kind.contrast, {}, constants, range(first, first + PAIRS))
         if len(effects.by_seed) >= 3:  # with fewer nothing is decided, and p is 1 by definition
             found.append(kind.decide(effects.array, effects.step))

@@ -43,7 +43,7 @@ class Question(Protocol):
         ...
 
 
-@dataclass
+@dataclass(eq=False)
 class Results:
     """The results of one experiment at one scale: its runs, and its claims with their verdicts."""
 
