@@ -319,12 +319,12 @@ CLAIMS = (
         kind="superiority",
         cases=(
             Case(
-                Text("samples a batch", "1バッチのサンプル数"),
+                Text("running statistics", "移動統計量"),
                 across_parts("test_accuracy"),
                 by=("setting", "size"),
             ),
             Case(
-                Text("samples a batch, recalibrated statistics", "1バッチのサンプル数・再較正した統計量"),
+                Text("recalibrated statistics", "再較正した統計量"),
                 across_parts("test_accuracy_recalibrated"),
                 by=("setting", "size"),
             ),

@@ -126,8 +126,8 @@ CLAIMS = (
         id="ics-is-the-reason",
         sources=("B intro",),
         statement=Text(
-            "And this is why batch norm helps.",
-            "そして、これがバッチ正規化の効く理由である。",
+            "Batch norm helps because it keeps the distribution of layers' inputs from moving.",
+            "バッチ正規化が効くのは、層への入力の分布が動かなくなるためである。",
         ),
         method=Text(
             "Batch norm against batch norm with random scales and shifts behind it whose distribution jumps at every step, so that the "
@@ -216,7 +216,7 @@ def figure(results: Results) -> Figure | None:
                 for offset, (arm, (_, colour)) in enumerate(arms.items()):
                     rows = results.select("moving", setting=setting, arm=arm, when=when, level="best")
                     values = [math.exp(value) for value in results.values(rows, measure)]
-                    draw_points(ax, place + 0.22 * (offset - 1), values, colour)
+                    draw_points(ax, place + 0.2 * (offset - 1.6), values, colour)
             ax.set_xticks([0, 1], ["early", "late"])
             ax.set_xlim(-0.5, 1.5)
             ax.set_yscale("log")
@@ -224,7 +224,7 @@ def figure(results: Results) -> Figure | None:
         for place, (arm, (_, colour)) in enumerate(arms.items()):
             rows = results.select("trained", setting=setting, arm=arm, level="best")
             draw_points(row[2], place, [100 * v for v in results.values(rows, "test_accuracy")], colour)
-        row[2].set_xticks(range(len(arms)), [title for title, _ in arms.values()])
+        row[2].set_xticks(range(len(arms)), [title.replace(" ", "\n") for title, _ in arms.values()], fontsize=8)
         row[2].set_xlim(-0.5, len(arms) - 0.5)
         row[2].set(title=DATA_TITLES[setting], ylabel="test accuracy, %")
     legend_of_dots(plot, dict(arms.values()), columns=3)

@@ -105,7 +105,13 @@ def _trials(kind: Kind, keys: list[str], numbers: WithEvents, constants: Mapping
     found = []
     for first in range(0, pairs, PAIRS):
         cells = [
-            {"grid": "same", "role": "report", "arm": "abcd"[arm], "seed": pair, "run_key": keys[pair * kind.runs + arm]}
+            {
+                "grid": "same",
+                "role": "report",
+                "arm": "abcd"[arm],
+                "seed": pair,
+                "run_key": keys[pair * kind.runs + arm],
+            }
             for pair in range(first, first + PAIRS)
             for arm in range(kind.runs)
         ]

@@ -9,7 +9,7 @@ from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 NORMS = ("none", "batch", "group")
 BY_IMAGES = ("setting", "images")
-A_CLASS = Text("images a class", "1クラスあたりの画像数")
+A_CLASS = Text("per class", "1クラスあたり")
 
 
 def gains_more(than: str) -> Case:

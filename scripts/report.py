@@ -20,11 +20,10 @@ def show(sections: list[Section], page: Path) -> None:
     table = Table("claim", "verdict", "effect [95 % interval]", "n", title="Verdicts", title_justify="left")
     for section in sections:
         for result in section.claims:
-            run = [s for s in result.settings if s.run]
-            part = max(run, key=lambda s: s.p_support).deciding if run else None
+            part = result.deciding.deciding if result.deciding else None
             colour = VERDICT_COLOURS[result.verdict.split(" (")[0]]
             effect = sentences.interval(part) + sentences.unit_name(part.unit).en if part else ""
-            n = str(min(p.test.n for s in run for p in s.parts)) if run else ""
+            n = str(part.test.n) if part else ""
             table.add_row(result.claim.id, f"[{colour}]{result.verdict}[/]", effect.replace("[", "\\["), n)
         table.add_section()
     console = Console(highlight=False)

@@ -1,6 +1,7 @@
 """The figure of a claim: every setting's effects by seed, their mean with its interval, and the zone that matters."""
 
 import math
+import textwrap
 from collections.abc import Callable
 
 import matplotlib.pyplot as plt
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from normlab.report.style import VERDICT_COLOURS, add_caption
 from normlab.verdicts.verdict import ClaimResult, PartResult, SettingResult
@@ -25,7 +27,7 @@ def to_shown(unit: str) -> Callable[[float], float]:
 
 
 def forest(result: ClaimResult, caption: str) -> Figure:
-    """One panel a unit, one row a setting and part."""
+    """One panel a unit, one row a setting and part; ``caption`` says scale and device."""
     rows = [(setting, part) for setting in result.settings for part in setting.parts if setting.run and part.test.n]
     units = list(dict.fromkeys(part.unit for _, part in rows)) or ["points"]
     by_unit = {unit: [(s, p) for s, p in rows if p.unit == unit] for unit in units}
@@ -44,9 +46,19 @@ def forest(result: ClaimResult, caption: str) -> Figure:
         Line2D([], [], marker="o", color="#999999", linestyle="", markersize=4, label="one seed"),
         Line2D([], [], marker="D", color="#24292f", linestyle="-", markersize=5, label="mean, 95 % interval"),
         Patch(color="#d0d7de", alpha=0.5, label="smaller than δ"),
+        *(
+            Line2D([], [], marker="s", color=VERDICT_COLOURS[verdict], linestyle="", markersize=6, label=verdict)
+            for verdict in dict.fromkeys(setting.verdict.split(" (")[0] for setting, _ in rows)
+        ),
     ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=3, fontsize=8)
-    add_caption(figure, caption)
+    contrasts = {part.contrast.name.en for _, part in rows}
+    title = [*textwrap.wrap(result.claim.statement.en, 84), *(contrasts if len(contrasts) == 1 else ())]
+    above = 1 + 0.32 / figure.get_figheight()  # a line of legend stands between
+    figure.text(0.01, above, "\n".join(title), fontsize=10, ha="left", va="bottom")
+    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles), fontsize=8)
+    seeds = sorted({part.test.n for _, part in rows})
+    several = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}" if seeds else "0"
+    add_caption(figure, f"n = {several} seeds · colour: verdict of the setting (all its parts together) · {caption}")
     return figure
 
 
@@ -70,16 +82,20 @@ def _panel(ax: Axes, unit: str, rows: list[tuple[SettingResult, PartResult]], re
         labels.append(" · ".join(filter(None, (setting.label(several_cases).en, name))))
     if unit == "ratio":
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=_ticks(*ax.get_xlim()), numticks=12))
         ax.xaxis.set_major_formatter(lambda value, _: f"×{value:.3g}")
-        ax.xaxis.set_minor_formatter(lambda value, _: f"×{value:.3g}" if _narrow(ax) else "")
-        ax.tick_params(axis="x", which="minor", labelsize=8)
+        ax.xaxis.set_minor_formatter(NullFormatter())
     ax.axvline(show(0.0), color="#24292f", linewidth=0.8)
     ax.set_yticks(range(len(rows) - 1, -1, -1), labels, fontsize=8)
     ax.set_ylim(-0.6, len(rows) - 0.4)
-    ax.set_xlabel(UNIT_LABELS[unit])
+    either_way = all(part.kind == "equivalence" for _, part in rows)
+    ax.set_xlabel(
+        UNIT_LABELS[unit].replace(" in the claimed direction", "" if either_way else " in the claimed direction")
+    )
     ax.grid(visible=False, axis="y")
 
 
-def _narrow(ax: Axes) -> bool:
-    low, high = ax.get_xlim()
-    return high / low < 8
+def _ticks(low: float, high: float) -> tuple[float, ...]:
+    """Where ticks stand in every decade, so that a handful of them are seen."""
+    span = high / low
+    return (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if span < 6 else (1, 2, 5) if span < 300 else (1,)

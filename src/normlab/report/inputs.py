@@ -118,4 +118,11 @@ class Results:
         """n, scale and device, for figures."""
         keys = {plan.run_key for plan in self.expansion.planned if plan.role == "report"}
         done = sum(self.store.facts(key) is not None for key in keys)
-        return f"n = {self.seeds_a_cell} seeds a cell · {done} reported runs · scale {self.scale} · {self.device}"
+        return (
+            f"n = {self.seeds_a_cell} seeds a cell · {done} reported runs · bars, bands: 95 % intervals · {self.where}"
+        )
+
+    @property
+    def where(self) -> str:
+        """Scale and device, for figures."""
+        return f"scale {self.scale} · {self.device}"

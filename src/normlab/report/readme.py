@@ -21,35 +21,38 @@ def table(sections: list[Section], scale: str, store: Store) -> str:
     facts = [store.facts(key) or {} for key in sorted(keys)]
     machines = {(e["cpu"], e["torch"]) for f in facts if (e := json.loads(f.get("environment") or "null"))}
     dates = sorted({str(f["date"]) for f in facts if f.get("date")})
-    seeds = {s.results.seeds_a_cell for s in shown}
+    seeds = sorted({int(n) for s in shown for n in s.results.seeds_a_cell.split(" to ")})
+    several = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"
     when = f", {dates[0]} to {dates[-1]}" if len(dates) > 1 else f", {dates[0]}" if dates else ""
     device = " and ".join(f"{cpu}, torch {torch}" for cpu, torch in sorted(machines))
     lines = [
-        f"Scale `{scale}`: {len(keys)} runs, {' or '.join(sorted(seeds))} reporting seeds a cell; {device}{when}.",
+        f"Scale `{scale}`: {len(keys)} runs, {several} reporting seeds a cell; {device}{when}.",
         "",
         f"![All claims by question, coloured by verdict]({store.root.as_posix()}/figures/verdicts.png)",
     ]
     for section in shown:
-        counts = Counter(r.verdict for r in section.claims)
+        counts = Counter(r.verdict for r in section.claims if r.run)
         told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts))
         lines += [
             "",
             f"<details><summary><b>{section.question.design.title}</b> {told}</summary>",
             "",
-            "| claim | verdict | hardest setting to support: effect [95 % interval] | figure |",
+            "| claim | verdict | what decides: effect [95 % interval] | figure |",
             "|---|---|---|---|",
         ]
         for result in section.claims:
-            run = [s for s in result.settings if s.run]
-            if not run:
+            if result.deciding is None:
                 continue
-            hardest = max(run, key=lambda s: s.p_support)
-            part = hardest.deciding
-            where = hardest.label(len(result.claim.cases) > 1).en
-            effect = f"{where}, {part.contrast.name.en}: {sentences.interval(part)}{sentences.unit_name(part.unit).en}"
+            part = result.deciding.deciding
+            effect = (
+                f"{sentences.shown_effect(result).en}: {sentences.interval(part)}{sentences.unit_name(part.unit).en}"
+            )
+            verdict = f"**{result.verdict}**"
+            if len(result.counts) > 1:
+                verdict += f" ({sentences.settings_by_verdict(result).en})"
             figure = f"{store.root.as_posix()}/figures/{section.question.name}--{result.claim.id}.png"
             lines.append(
-                f"| {result.claim.statement.en} (`{result.claim.id}`) | **{result.verdict}** | {effect} | [figure]({figure}) |"
+                f"| {result.claim.statement.en} (`{result.claim.id}`) | {verdict} | {effect} | [figure]({figure}) |"
             )
         lines += ["", "</details>"]
     return "\n".join(lines)

@@ -51,24 +51,38 @@ def summary(result: ClaimResult) -> Text:
             else "The computation contradicts the statement."
         )
         return Text(en, "計算は主張と一致する。" if result.finding.holds else "計算は主張と食い違う。")
-    counts: dict[str, int] = {}
-    for setting in result.settings:
-        base = setting.verdict.split(" (")[0]
-        counts[base] = counts.get(base, 0) + 1
-    if not result.settings or result.verdict == "not run":
+    shown = result.deciding
+    if shown is None or result.verdict == "not run":
         missing = sum(part.effects.missing for s in result.settings for part in s.parts)
         return Text(f"Not decided: {missing} cells have no run yet.", f"未判定:{missing} 個のセルが未実行。")
-    listed_en = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
-    listed_ja = "、".join(f"{VERDICTS_JA[verdict]} {n}" for verdict, n in counts.items())
-    hardest = max((s for s in result.settings if s.run), key=lambda s: s.p_support)
-    part, where = hardest.deciding, hardest.label(several_cases=len(result.claim.cases) > 1)
-    many = len(result.settings) > 1
-    en = f"{part.contrast.name.en}: {interval(part)}{unit_name(part.unit).en}"
-    ja = f"{part.contrast.name.ja}:{interval(part)}{unit_name(part.unit).ja}"
-    if many:
-        en = f"Of {len(result.settings)} settings: {listed_en}. Hardest to support: {where.en}, {en}"
-        ja = f"{len(result.settings)} 設定のうち {listed_ja}。最も支持しにくいのは {where.ja}、{ja}"
+    part = shown.deciding
+    effect, unit = shown_effect(result), unit_name(part.unit)
+    en, ja = f"{effect.en}: {interval(part)}{unit.en}", f"{effect.ja}:{interval(part)}{unit.ja}"
+    if len(result.settings) > 1:
+        told = settings_by_verdict(result)
+        en = f"Of {len(result.settings)} settings: {told.en}. Deciding: {en}"
+        ja = f"{len(result.settings)} 設定のうち {told.ja}。決め手は {ja}"
     return Text(f"{en}.", f"{ja}。")
+
+
+def settings_by_verdict(result: ClaimResult) -> Text:
+    """How many settings have each verdict."""
+    counts = result.counts.items()
+    return Text(
+        ", ".join(f"{n} {verdict}" for verdict, n in counts),
+        "、".join(f"{VERDICTS_JA[verdict]} {n}" for verdict, n in counts),
+    )
+
+
+def shown_effect(result: ClaimResult) -> Text:
+    """Which effect a claim's row shows: the setting, where there are several, and the contrast."""
+    setting = result.deciding
+    if setting is None:
+        return Text("", "")
+    label, name = setting.label(several_cases=len(result.claim.cases) > 1), setting.deciding.contrast.name
+    if len(result.settings) == 1:
+        return name
+    return Text(f"{label.en}, {name.en}", f"{label.ja}、{name.ja}")
 
 
 def what_would_change(setting: SettingResult) -> Text:
@@ -93,7 +107,12 @@ def what_would_change(setting: SettingResult) -> Text:
         return Text(f"an interval that reaches {support}", f"区間が {support} に達すること")
     if setting.verdict.startswith("refuted"):
         return Text(f"an interval that reaches {bounds[1]}", f"区間が {bounds[1]} に達すること")
+    beyond = {
+        "superiority": Text(f"beyond {show(delta)}", f"{show(delta)} を超える"),
+        "noninferiority": Text(f"above {show(-delta)}", f"{show(-delta)} を上回る"),
+        "equivalence": Text(f"well within {bounds[0]}", f"{bounds[0]} に収まる"),
+    }[part.kind]
     return Text(
-        f"a narrower interval (now {wide}) or an effect clearly beyond {show(delta)}; adjusted p must fall below {ALPHA:g}",
-        f"区間(現在 {wide})が狭まるか、効果が {show(delta)} を明確に超えること。補正後 p < {ALPHA:g} が必要",
+        f"a narrower interval (now {wide}) or an effect clearly {beyond.en}; adjusted p must fall below {ALPHA:g}",
+        f"区間(現在 {wide})が狭まるか、効果が明確に {beyond.ja}こと。補正後 p < {ALPHA:g} が必要",
     )

@@ -27,7 +27,7 @@ from normlab.verdicts.registry import Lock, claim_hash, grids_of, registered, se
 from normlab.verdicts.statistics import bootstrap_interval
 from normlab.verdicts.verdict import ClaimResult, add_q_values, verdict_rows, verdict_table
 
-COLUMN_WIDTHS = ("11%", "35%", "14%", "11%", "17%", "8%", "4%")  # of the verdict table
+COLUMN_WIDTHS = ("13%", "34%", "13%", "11%", "25%", "4%")  # of the verdict table
 
 
 @dataclass
@@ -107,7 +107,7 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
             name = section.figure_name(result)
             if name:
                 section.figures[result.claim.id] = save_figure(
-                    forest(result, section.results.caption()), store.root / "figures", name
+                    forest(result, section.results.where), store.root / "figures", name
                 )
                 _table(_parts(result), store.root, name)
         if not section.results.cells.empty:
@@ -229,20 +229,25 @@ def _verdict_view(sections: list[Section]) -> str:
     for section in sections:
         for result in section.claims:
             claim = result.claim
-            shown = [s for s in result.settings if s.run]
-            part = max(shown, key=lambda s: s.p_support).deciding if shown else None
+            part = result.deciding.deciding if result.deciding else None
+            told = sentences.settings_by_verdict(result)
+            counted = both(f" ({told.en})", f"({told.ja})") if len(result.counts) > 1 else ""
+            shown = sentences.shown_effect(result)
             colour = VERDICT_COLOURS[result.verdict.split(" (")[0]]
             rows.append(
                 {
-                    "Verdict": f'<b style="color:{colour}">{escape(result.verdict)}</b>',
+                    "Verdict": Markup('<b style="color:{}">{}</b>{}').format(
+                        colour, both(result.verdict, sentences.verdict_ja(result.verdict)), counted
+                    ),
                     "Claim": f'<a href="#{escape(claim.id)}">{escape(claim.id)}</a><br>{both(claim.statement.en, claim.statement.ja)}',
                     "Articles": str(escape(", ".join(claim.sources))),
                     "Experiment": str(escape(section.question.name)),
-                    "Effect [95 % interval]": str(escape(sentences.interval(part) + sentences.unit_name(part.unit).en))
+                    "Effect [95 % interval] that decides": Markup("{}<br><span class='soft small'>{}</span>").format(
+                        sentences.interval(part) + sentences.unit_name(part.unit).en, both(shown.en, shown.ja)
+                    )
                     if part
                     else "–",
-                    "adjusted p": sentences.probability(result.p_adjusted) if part else "–",
-                    "n": str(min(p.test.n for s in shown for p in s.parts)) if part else "–",
+                    "n": str(part.test.n) if part else "–",
                 }
             )
     return str(

@@ -1,6 +1,7 @@
 """From claims and tables to verdicts, by the protocol."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,11 +85,19 @@ class SettingResult:
         return Text(*(" · ".join(filter(None, (where, name))) for name in (self.case.name.en, self.case.name.ja)))
 
 
+AXES_SHOWN = {
+    "net.depth": "depth {}",
+    "data.batch_size": "batch {}",
+    "optimizer.lr": "rate {}",
+    "size": "batches of {}",
+    "images": "{} images",
+}
+
+
 def _shown(axis: str, value: Any) -> str:
-    short = {"net.depth": "depth", "data.batch_size": "batch"}.get(axis)
     if isinstance(value, float) and value.is_integer():  # a column with gaps holds whole numbers as floats
         value = int(value)
-    return f"{short} {value}" if short else str(value)
+    return AXES_SHOWN.get(axis, "{}").format(value)
 
 
 @dataclass
@@ -110,6 +119,21 @@ class ClaimResult:
     def run(self) -> bool:
         """Whether any of its settings has all its runs."""
         return any(setting.run for setting in self.settings)
+
+    @property
+    def deciding(self) -> SettingResult | None:
+        """The setting that a claim's row shows: of those that keep it from being supported, or of all where none does, the
+        one that is hardest to support.
+        """
+        run = [setting for setting in self.settings if setting.run]
+        wanted = "refuted" if self.verdict == "conditional" else self.verdict.split(" (")[0]
+        told = [setting for setting in run if setting.verdict.startswith(wanted)] or run
+        return max(told, key=lambda setting: setting.p_support, default=None)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many settings have each verdict."""
+        return dict(Counter(setting.verdict.split(" (")[0] for setting in self.settings))
 
     @property
     def p_support(self) -> float:
@@ -253,13 +277,8 @@ def verdict_rows(result: ClaimResult, experiment: str, figure: str) -> list[dict
     }
     if claim.kind == "exact":
         overall |= {"p": math.nan, "p_adjusted": math.nan, "q": math.nan}
-    shown = [s for s in result.settings if s.run]
-    if shown:
-        overall |= _numbers(max(shown, key=lambda s: s.p_support).deciding)
-        overall |= {
-            "n": min(p.test.n for s in shown for p in s.parts),
-            "diverged": sum(p.effects.diverged for s in shown for p in s.parts),
-        }
+    if result.deciding:
+        overall |= _numbers(result.deciding.deciding)
     return [*rows, overall]
 
 
