@@ -150,8 +150,8 @@ CLAIMS = (
         id="beats-alternatives",
         sources=("B table",),
         statement=Text(
-            "For convolutional nets at large batches, batch norm is the best of the normalizations.",
-            "大きなバッチで学習する畳み込みネットには、正規化手法の中でバッチ正規化が最適である。",
+            "For convolutional nets at large batches, batch norm is better than layer, group and instance norm.",
+            "大きなバッチで学習する畳み込みネットでは、バッチ正規化がレイヤー・グループ・インスタンス正規化に勝る。",
         ),
         method=Text(
             "Test accuracy at batch size 128, every norm at its best rate: batch minus layer, minus group, minus instance; all "

@@ -147,6 +147,16 @@ CLAIMS = (
             ),
         ),
         beside=(Case(Text("does the noisy net gain", "雑音つきでも利得があるか"), (accuracy("noisy", "none"),)),),
+        checked=Text(
+            "The noise moves the inputs as it should: their drift is far above that without norm. It is also too strong for these small "
+            "nets: with moving and with steady noise alike they end little above chance, so that the second part compares two nets on "
+            "the floor. What refutes is that noise which does not move does as much harm; a weaker noise might tell the two apart. "
+            "That noisy nets still gain over no norm, as reported for larger nets, is not seen here.",
+            "雑音は意図どおり入力を動かしており、その動きは正規化なしを大きく上回る。ただし、この小さなネットには強すぎる。"
+            "動く雑音でも動かない雑音でも偶然水準をわずかに上回るだけなので、二つ目の部分は底にある二つのネットの比較である。"
+            "反証の根拠は、動かない雑音も同じだけ害になることで、より弱い雑音なら両者の差が見えるかもしれない。"
+            "より大きなネットで報告された、雑音つきでも正規化なしに勝るという結果は、ここでは見られない。",
+        ),
     ),
     Claim(
         id="smoother-landscape",

@@ -25,12 +25,17 @@ SHADES = LinearSegmentedColormap.from_list("gap", ["#0b6e4f", "#8fd0b0", "#f4f1e
 
 @dataclass(frozen=True)
 class Candidate:
-    """One method in one situation: test accuracy by seed, and where measured what a training step costs."""
+    """One method in one situation: test accuracy by seed, and where measured what a training step costs and the mean test loss.
+
+    ``overconfident``: the test loss is above that of guessing, so that the net's probabilities are of no use.
+    """
 
     method: str
     accuracy: Mapping[int, float]
     step_seconds: float | None = None
     saved_bytes: float | None = None
+    test_loss: float | None = None
+    overconfident: bool = False
 
     @property
     def mean(self) -> float:
@@ -106,6 +111,7 @@ def choice_table(choices: Sequence[Choice]) -> pd.DataFrame:
                     "place": _place(choice, candidate),
                     "test_accuracy": candidate.mean,
                     "test_accuracy_sd": candidate.deviation,
+                    "test_loss": candidate.test_loss,
                     "n": len(candidate.accuracy),
                     "behind_best": choice.best.mean - candidate.mean,
                     "p_adjusted": choice.p.get(candidate.method, math.nan),
