@@ -1,7 +1,6 @@
 """One claim: `claim.py plan ID` prints the sweep that it needs, `claim.py show ID SCALE RESULTS` its verdict and figure."""
 
 import sys
-from pathlib import Path
 
 from experiments import LOCK, all_experiments, find_claim
 from normlab.errors import NormlabError, run_main
@@ -21,7 +20,7 @@ def plan(claim_id: str) -> None:
 def show(claim_id: str, scale: str, results: str) -> None:
     """Build the report and print the claim's part of it."""
     experiment, claim = find_claim(claim_id)
-    root = Path(results) / scale
+    root = Store.of_scale(results, scale).root
     sections, page = build(list(all_experiments()), scale, Store(root), read_lock(LOCK))
     found = [r for section in sections for r in section.claims if r.claim.id == claim_id]
     if not found:

@@ -3,7 +3,6 @@ still lacks some of, `python scripts/designed.py SCALE RESULTS`.
 """
 
 import sys
-from pathlib import Path
 
 from experiments import Experiment, all_experiments
 from normlab.errors import NormlabError, run_main
@@ -26,7 +25,7 @@ def main() -> None:
     if not designed:
         raise NormlabError(f"no experiment is designed for the scale {scale!r}")
     if len(sys.argv) > 2:
-        store = Store(Path(sys.argv[2]) / scale).refresh()
+        store = Store.of_scale(sys.argv[2], scale).refresh()
         designed = [experiment for experiment in designed if has_work(experiment, scale, store)]
     print("\n".join(experiment.name for experiment in designed))
 

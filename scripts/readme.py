@@ -14,7 +14,7 @@ from normlab.verdicts.registry import read_lock
 def main() -> None:
     """Evaluate the scale and replace the README's table."""
     scale = sys.argv[1] if len(sys.argv) > 1 else "cpu"
-    store = Store(Path(sys.argv[2] if len(sys.argv) > 2 else "results") / scale)
+    store = Store.of_scale(sys.argv[2] if len(sys.argv) > 2 else "results", scale)
     sections = evaluate(list(all_experiments()), scale, store, read_lock(LOCK))
     update(Path("README.md"), scale, table(sections, scale, store))
 

@@ -1,7 +1,6 @@
 """How far every experiment of a scale is: `python scripts/status.py SCALE [RESULTS]`."""
 
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +16,7 @@ from normlab.verdicts.looks import expand_and_judge
 def main() -> None:
     """Print a row an experiment."""
     scale = sys.argv[1] if len(sys.argv) > 1 else "quick"
-    store = Store(Path(sys.argv[2] if len(sys.argv) > 2 else "results") / scale).refresh()
+    store = Store.of_scale(sys.argv[2] if len(sys.argv) > 2 else "results", scale).refresh()
     table = Table("experiment", "done", "diverged", "missing", "failed", "running", "left", "time left, one process")
     for experiment in all_experiments():
         if scale in experiment.design.scales:

@@ -60,7 +60,7 @@ class NormlabSweeper(Sweeper):
             resolve=True,
         )
         overrides = OverridesParser.create().parse_overrides(arguments)
-        store = Store(Path(config["results"]) / config["scale"]["name"])
+        store = Store.of_scale(config["results"], config["scale"]["name"])
         _register(config, store)
         title = config["experiment"]["name"] if config["experiment"] else "sweep"
         expand = _expander(config, overrides, store)

@@ -33,6 +33,7 @@ def run_main(main: Callable[[], object]) -> None:
     Exit codes: 2 for bad input or a broken environment, 130 for Ctrl-C. With ``HYDRA_FULL_ERROR=1`` set by the user
     the traceback is shown instead.
     """
+    import yaml
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -43,7 +44,7 @@ def run_main(main: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, and the same command continues from there", file=sys.stderr)
         sys.exit(130)
-    except (NormlabError, HydraException, OmegaConfBaseException, OSError) as error:
+    except (NormlabError, HydraException, OmegaConfBaseException, yaml.YAMLError, OSError) as error:
         if wants_traceback:
             raise
         fail(error.__cause__ if isinstance(error.__cause__, NormlabError) else error)

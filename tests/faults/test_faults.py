@@ -220,20 +220,36 @@ def test_pickles_in_data_files_are_not_unpickled(call: Call, tmp_path: Path) -> 
         ["-m", "experiment=../../outside"],
         ["norm.name=../custom"],
         ["norm=custom", "norm.target=../evil.Norm"],
+        ["scale.name=../../outside"],
+        ["-m", "scale.name=../../outside", "seed=0"],
+        ["data={outside}/evil"],
+        ["-m", "data=mnist,{outside}/evil"],
+        ["data@data={outside}/evil"],
     ],
 )
 def test_names_reach_no_file_outside_their_folder(call: Call, tmp_path: Path, arguments: list[str]) -> None:
-    done = call("train.py", *arguments)
+    up = "../" * len((ROOT / "configs" / "data").parts)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "evil.yaml").write_text((ROOT / "configs" / "data" / "digits.yaml").read_text())
+    outside = f"{up}{tmp_path.relative_to('/')}/results"
+    done = call("train.py", *(argument.format(outside=outside) for argument in arguments))
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stderr.startswith("error: ")
     assert {file.name for file in tmp_path.iterdir()} <= {"results"}
 
 
-def test_yaml_tags_make_no_objects(call: Call, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sweep", [[], ["-m"]])
+def test_yaml_tags_make_no_objects(call: Call, tmp_path: Path, sweep: list[str]) -> None:
     target = tmp_path / "pwned"
-    done = call("train.py", f"seed=!!python/object/apply:pathlib.Path.touch [{target}]")
-    assert done.returncode == 2
+    for value in (
+        f"!!python/object/apply:pathlib.Path.touch [{target}]",
+        f"'!!python/object/apply:os.mkdir [\"{target}\"]'",
+    ):
+        done = call("train.py", *sweep, "norm=custom", f"norm.target={value}")
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+        assert done.stderr.strip().splitlines()[-1].startswith("error: ")
     assert not target.exists()
 
 

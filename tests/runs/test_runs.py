@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from normlab.config import MeasureConfig, RunConfig
 from normlab.runs.execute import execute, is_done, missing_record
@@ -137,6 +139,66 @@ def test_a_broken_record_is_set_aside_and_its_run_is_done_again(
     assert (store.root / "set_aside" / file.name).exists()
     execute(config, fresh)
     assert run_key(config) in fresh.refresh()
+
+
+def flipped(content: bytes, chance: random.Random) -> bytes:
+    """``content`` with one bit turned over."""
+    place = chance.randrange(len(content))
+    return content[:place] + bytes([content[place] ^ 1 << chance.randrange(8)]) + content[place + 1 :]
+
+
+def test_a_record_with_any_bit_turned_over_is_the_same_or_broken(store: Store, make_config: Make) -> None:
+    file = store.root / "runs" / f"{run_key(make_config(norm='batch'))}.parquet"
+    whole, content, chance, broken = read(file), file.read_bytes(), random.Random(0), 0
+    for _ in range(400):
+        file.write_bytes(flipped(content, chance))
+        try:
+            assert read(file) == whole
+        except BrokenRecord:
+            broken += 1
+    assert broken > 200
+
+
+def test_compacted_tables_with_any_bit_turned_over_are_the_same_or_told(store: Store) -> None:
+    store.compact()
+    whole, chance, told = Store(store.root).refresh(), random.Random(1), 0
+    for name in ("runs", "history"):
+        file = store.root / f"{name}.parquet"
+        content = file.read_bytes()
+        for _ in range(60):
+            file.write_bytes(flipped(content, chance))
+            try:
+                found = Store(store.root).refresh()
+                pd.testing.assert_frame_equal(found.runs(), whole.runs())
+                for key in whole.runs()["run_key"]:
+                    pd.testing.assert_frame_equal(found.history(key), whole.history(key))
+            except StoreError as error:
+                told += str(file) in str(error)
+        file.write_bytes(content)
+    assert told > 20
+    (store.root / "history.parquet").unlink()
+    with pytest.raises(StoreError, match="is not there"):
+        Store(store.root).refresh()
+
+
+def test_weights_that_are_not_those_of_the_record_are_not_read(store: Store, make_config: Make) -> None:
+    key, chance = run_key(make_config(norm="batch")), random.Random(2)
+    file = store.root / "weights" / f"{key}.pt"
+    whole, content, refused = store.refresh().weights(key), file.read_bytes(), 0
+    assert whole is not None
+    for _ in range(100):
+        file.write_bytes(flipped(content, chance))
+        found = store.weights(key)
+        refused += found is None
+        assert found is None or all(torch.equal(found[name], value) for name, value in whole.items())
+    assert refused > 20
+
+
+def test_a_key_says_the_device_that_is_asked_for_and_not_the_one_that_is_here(make_config: Make) -> None:
+    """A login node without a GPU plans the runs of nodes that have one."""
+    keys = {device: run_key(make_config({"numerics.device": device})) for device in ("auto", "cpu", "cuda")}
+    assert keys["cuda"] != keys["cpu"]
+    assert keys["auto"] == keys["cuda" if torch.cuda.is_available() else "cpu"]
 
 
 def test_a_full_disk_harms_nothing_and_is_told_with_the_path(tmp_path: Path) -> None:

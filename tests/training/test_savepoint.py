@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from normlab.config import RunConfig
 from normlab.norms import METHODS
@@ -39,6 +38,10 @@ class StopsAt(Savepoint):
     def due(self) -> bool:
         return self.step is not None
 
+    def load(self, measured: str) -> dict[str, Any] | None:
+        self.went_on = super().load(measured)
+        return self.went_on
+
     def save(self, state: dict[str, Any]) -> None:
         if state["step"] == self.step:
             super().save(state)
@@ -58,7 +61,11 @@ def interrupted(config: RunConfig, file: Path, steps: list[int]) -> Result:
     for step in steps:
         with pytest.raises(StoppedError):
             train(config, savepoint=StopsAt(file, step))
-    return train(config, savepoint=StopsAt(file, None))
+    last = StopsAt(file, None)
+    result = train(config, savepoint=last)
+    assert last.went_on is not None
+    assert last.went_on["step"] == steps[-1]
+    return result
 
 
 @pytest.mark.parametrize("norm", [name for name in METHODS if name not in ("custom", "sync")])
@@ -77,6 +84,7 @@ def test_every_norm_goes_on_bit_by_bit(make_config: Callable[..., RunConfig], tm
         {"optimizer": "rmsprop"},
         {"net.dropout": 0.5, "data.augment": "crop"},
         {"net.disturbance": 0.5, "data.augment": "flip_crop"},
+        {"norm": "weight", "norm.data_init": True},
         {"training.accumulate": 2, "norm.statistics_batch": 5},
         {"measure.phases": [[0.0, 0.5], [0.4, 0.99]], "training.clip_norm": 0.1},
         {"data.shift": {"start": 0.5, "scale": 0.5, "offset": 1.0}, "measure.train_set": True},
@@ -101,11 +109,13 @@ def test_a_damaged_or_foreign_state_starts_anew(
         train(config, savepoint=StopsAt(file, 3))
     content = file.read_bytes()
     whole = train(config)
-    for damaged in (content[: len(content) // 2], b"", b"not a state"):
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    for damaged in (content[: len(content) // 2], bytes(flipped), b"", b"not a state"):
         file.write_bytes(damaged)
         same(train(config, savepoint=StopsAt(file, None)), whole)
         assert "is damaged" in capsys.readouterr().err
-    torch.save({"other": 1}, file)
+    Savepoint(file, write_atomically).save({"other": 1})
     same(train(config, savepoint=StopsAt(file, None)), whole)
     file.write_bytes(content)
     finer = make_config(**{"measure.validate_every": 0.5})

@@ -22,16 +22,20 @@ def wrap(layer: nn.Module, data_init: bool = False) -> None:
         _InitializeOnce(layer)
 
 
-class _InitializeOnce:
-    """A hook on the first forward pass in training."""
+class _InitializeOnce(nn.Module):
+    """A hook on the first forward pass in training; part of the layer's state, so that it is the first one for good."""
 
     def __init__(self, layer: nn.Module) -> None:
-        self.handle = layer.register_forward_hook(self)
+        super().__init__()
+        self.done: Tensor
+        self.register_buffer("done", torch.tensor(False))
+        layer.data_init = self
+        layer.register_forward_hook(self.initialize)
 
-    def __call__(self, layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
-        if not layer.training:
+    def initialize(self, layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
+        if self.done or not layer.training:
             return None
-        self.handle.remove()
+        self.done.fill_(True)
         with torch.no_grad():
             values = output if output.dtype == torch.float64 else output.float()
             std, mean = torch.std_mean(values, all_but_channels(output), correction=0)

@@ -26,9 +26,10 @@ def this_machine() -> str:
 
 
 def started_at(pid: int) -> str | None:
-    """When a process of this machine began, in the kernel's own count; None if it is not there."""
+    """When a process of this machine began, in the kernel's own count; None if it is not there, or dead and not yet reaped."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in ("Z", "X") else fields[19]
     except (OSError, IndexError):
         return None
 
@@ -75,6 +76,12 @@ class Claims:
     def abandoned(self) -> set[str]:
         """The names of claims whose holder is dead."""
         return {file.stem for file in self.folder.glob("*.claim") if not self._alive(file)}
+
+    def bury(self) -> set[str]:
+        """Remove the claims of dead holders; their names. A holder on another machine is known to be dead only to a process
+        that has watched it for a while, so ask again and again.
+        """
+        return {file.stem for file in self.folder.glob("*.claim") if not self._alive(file) and self._bury(file)}
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.claim"

@@ -1,6 +1,5 @@
 """From a configuration to its record in the store."""
 
-import hashlib
 import json
 import platform
 import subprocess
@@ -18,17 +17,8 @@ from torch import Tensor
 from normlab.config import MeasureConfig, RunConfig
 from normlab.runs.key import run_key, scientific, versions
 from normlab.runs.record import Record
-from normlab.runs.store import Store
+from normlab.runs.store import Store, weights_sha256
 from normlab.training.loop import Listener, Result, train
-
-
-def weights_sha256(weights: dict[str, Tensor]) -> str:
-    """A digest of all weights and buffers, by name and bytes."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode())
-        digest.update(weights[name].contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)

@@ -16,9 +16,14 @@ from normlab.training.loop import LOOP_VERSION
 def scientific(config: RunConfig) -> dict[str, Any]:
     """The configuration without what is measured on the way and without defaults, the device by its class."""
     values = config.model_dump(mode="json", exclude={"measure": True, "numerics": {"threads"}}, exclude_defaults=True)
-    cuda = config.numerics.device != "cpu" and torch.cuda.is_available()
-    values["numerics"] = values.get("numerics", {}) | {"device": "cuda" if cuda else "cpu"}
+    values["numerics"] = values.get("numerics", {}) | {"device": device_class(config)}
     return values
+
+
+def device_class(config: RunConfig) -> str:
+    """``cpu`` or ``cuda``: what is asked for, whether or not it is here; for ``auto``, what is here."""
+    wanted = config.numerics.device
+    return wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def versions(config: RunConfig) -> dict[str, str]:

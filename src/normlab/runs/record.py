@@ -71,8 +71,8 @@ def _strict(value: Any) -> Any:
 def write(target: Path, record: Record) -> None:
     """Write ``record`` as zstd Parquet with page checksums and a digest of its facts."""
     facts = json.dumps({k: _strict(v) for k, v in record.facts.items()}, sort_keys=True)
-    meta = json.dumps({"schema": SCHEMA, "sha256": _digest(facts), "facts": facts})
     table = pa.Table.from_pylist(record.table) if record.table else pa.table({"step": pa.array([], pa.int64())})
+    meta = json.dumps({"schema": SCHEMA, "sha256": _digest(facts), "facts": facts, "columns": table.column_names})
     sink = pa.BufferOutputStream()
     pq.write_table(
         table.replace_schema_metadata({META: meta.encode()}), sink, compression="zstd", write_page_checksum=True
@@ -80,8 +80,8 @@ def write(target: Path, record: Record) -> None:
     write_atomically(target, sink.getvalue().to_pybytes())
 
 
-def parse_facts(meta: bytes | str, origin: object) -> dict[str, Any]:
-    """The facts in a record's metadata.
+def parse_facts(meta: bytes | str, columns: list[str], origin: object) -> dict[str, Any]:
+    """The facts in a record's metadata, which also names the table's columns.
 
     Raises:
         BrokenRecord: if they are not whole or of another schema.
@@ -90,7 +90,7 @@ def parse_facts(meta: bytes | str, origin: object) -> dict[str, Any]:
         content = json.loads(meta)
         if content["schema"] != SCHEMA:
             raise BrokenRecord(f"{origin} has record version {content['schema']}, this normlab reads {SCHEMA}")
-        if _digest(content["facts"]) != content["sha256"]:
+        if _digest(content["facts"]) != content["sha256"] or content.get("columns", columns) != columns:
             raise BrokenRecord(f"{origin} is damaged: checksum mismatch")
         return json.loads(content["facts"])
     except (ValueError, KeyError, TypeError) as error:
@@ -108,8 +108,8 @@ def read(source: Path) -> Record:
             metadata, table = file.metadata.metadata or {}, file.read()
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:  # a damaged footer has many ways to fail
         raise BrokenRecord(f"{source} is damaged ({type(error).__name__})") from error
     if META not in metadata:
         raise BrokenRecord(f"{source} is no record of normlab")
-    return Record(parse_facts(metadata[META], source), table.to_pylist())
+    return Record(parse_facts(metadata[META], table.column_names, source), table.to_pylist())

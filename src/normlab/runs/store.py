@@ -1,6 +1,8 @@
 """The store of one scale: a file a run while sweeps write, one flat table a kind when they are done."""
 
+import hashlib
 import math
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -10,9 +12,12 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from normlab.errors import NormlabError
 from normlab.runs.claim import Claim, Claims
 from normlab.runs.record import BrokenRecord, Record, StoreError, read, write, write_atomically
 from normlab.training.savepoint import Savepoint
@@ -29,7 +34,8 @@ HISTORY = [
     "train_set_accuracy", "validation_accuracy_recalibrated", "probe_loss",
 ]  # fmt: skip
 
-COMPACTING = "compacting"  # a claim that is no run's
+COMPACTING, TIMING, REGISTERING = "compacting", "timing", "registering"  # claims that are no run's
+NO_RUNS = {COMPACTING, TIMING, REGISTERING}
 
 
 class Store:
@@ -50,11 +56,26 @@ class Store:
         self._compacted_at: float | None = None
         self._claims = Claims(root / "claims")
 
+    @classmethod
+    def of_scale(cls, results: str | Path, scale: str) -> "Store":
+        """The store of a scale below the results folder.
+
+        Raises:
+            NormlabError: for a name that is no plain folder name.
+        """
+        if not re.fullmatch(r"\w[\w-]*", scale):
+            raise NormlabError(f"scale {scale!r} is no name: letters, digits, _ and - make one")
+        return cls(Path(results) / scale)
+
     # Reading
 
     def refresh(self) -> "Store":
-        """Take in what was written since the last call; itself."""
-        self._refresh_compacted()
+        """Take in what was written since the last call; itself.
+
+        Raises:
+            StoreError: if a compacted table is damaged.
+        """
+        self.refresh_compacted()
         for folder, take in (("runs", self._take_run), ("evaluations", self._take_evaluation)):
             for file in sorted((self.root / folder).glob("*.parquet")):
                 try:
@@ -64,7 +85,7 @@ class Store:
                         self._seen[file] = written
                 except FileNotFoundError:
                     continue  # Compacted by another process between listing and reading.
-                except BrokenRecord as error:
+                except (BrokenRecord, KeyError) as error:
                     self._set_aside(file, error)
         return self
 
@@ -83,7 +104,8 @@ class Store:
         identity = (record.facts["run_key"], record.facts["evaluation"])
         self._evaluations[identity] = {row["measure"]: row["value"] for row in record.table}
 
-    def _refresh_compacted(self) -> None:
+    def refresh_compacted(self) -> None:
+        """Take in what another process compacted since the last call."""
         runs = self.root / "runs.parquet"
         if not runs.exists() or runs.stat().st_mtime == self._compacted_at:
             return
@@ -98,14 +120,17 @@ class Store:
             for (run_key, name), rows in table.groupby(["run_key", "evaluation"]):
                 self._evaluations[str(run_key), str(name)] = dict(zip(rows["measure"], rows["value"], strict=True))
 
-    def _set_aside(self, file: Path, error: BrokenRecord) -> None:
+    def _set_aside(self, file: Path, error: BrokenRecord | KeyError) -> None:
         target = self.root / "set_aside" / file.name
+        what = f"{file} is no record of normlab" if isinstance(error, KeyError) else str(error)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
+        except FileNotFoundError:
+            return  # Another process has set it aside.
         except OSError as problem:
-            raise StoreError(f"{error}, and it cannot be moved to {target}: {problem.strerror}") from problem
-        print(f"warning: {error}; moved to {target}, that run counts as not done", file=sys.stderr)
+            raise StoreError(f"{what}, and it cannot be moved to {target}: {problem.strerror}") from problem
+        print(f"warning: {what}; moved to {target}, that run counts as not done", file=sys.stderr)
 
     def __contains__(self, run_key: str) -> bool:
         return run_key in self._facts
@@ -157,10 +182,12 @@ class Store:
         return Savepoint(self.root / "savepoints" / f"{run_key}.pt", write_atomically)
 
     def weights(self, run_key: str) -> dict[str, Tensor] | None:
-        """A run's final weights, or None if they are gone or damaged."""
+        """A run's final weights, or None if they are gone, damaged, or not those of its record."""
         file = self.root / "weights" / f"{run_key}.pt"
         try:
-            return torch.load(file, weights_only=True) if file.exists() else None
+            weights: dict[str, Tensor] | None = torch.load(file, weights_only=True) if file.exists() else None
+            recorded = self._facts.get(run_key, {}).get("weights_sha256")
+            return None if weights and recorded and weights_sha256(weights) != recorded else weights
         except Exception:  # torch raises many kinds for a damaged file; each means that the run must be replayed
             return None
 
@@ -181,11 +208,15 @@ class Store:
 
     def running(self) -> set[str]:
         """Keys of the runs that some process is doing now."""
-        return self._claims.held() - {COMPACTING}
+        return self._claims.held() - NO_RUNS
 
     def abandoned(self) -> set[str]:
         """Keys of the runs that a process was doing when it died."""
-        return self._claims.abandoned() - {COMPACTING}
+        return self._claims.abandoned() - NO_RUNS
+
+    def bury(self) -> set[str]:
+        """Give the runs of dead processes back; their keys."""
+        return self._claims.bury()
 
     def compact(self) -> None:
         """Move all single files into the flat tables; one process at a time, so that none overwrites another's."""
@@ -216,15 +247,38 @@ class Store:
         self._compacted_at = (self.root / "runs.parquet").stat().st_mtime
 
     def _write_table(self, name: str, table: pd.DataFrame) -> None:
-        write_atomically(self.root / f"{name}.parquet", table.to_parquet(index=False, compression="zstd"))
+        content = table.to_parquet(index=False, compression="zstd", write_page_checksum=True)
+        write_atomically(self.root / f"{name}.parquet", content)
 
 
 def _cannot_write(folder: Path, error: OSError) -> StoreError:
     return StoreError(f"cannot write below {folder}: {error.strerror or error}; make room or set results=…")
 
 
+def weights_sha256(weights: dict[str, Tensor]) -> str:
+    """A digest of all weights and buffers, by name and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _query(file: Path) -> pd.DataFrame:
-    return duckdb.read_parquet(str(file)).df()
+    """A compacted table, its pages' checksums verified.
+
+    Raises:
+        StoreError: if it is damaged. It holds many runs, so nothing but its owner can say what is to become of it.
+    """
+    try:
+        with pq.ParquetFile(file, page_checksum_verification=True) as source:
+            table = source.read()
+        return duckdb.from_arrow(table).df()
+    except (pa.ArrowException, duckdb.Error, OSError, ValueError, KeyError) as error:
+        what = "is not there" if isinstance(error, FileNotFoundError) else f"is damaged ({type(error).__name__})"
+        raise StoreError(
+            f"{file} {what}; restore it from a copy (as with git checkout), or remove all tables of its folder and run again"
+        ) from error
 
 
 def _absent(value: Any) -> bool:

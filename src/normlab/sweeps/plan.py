@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from normlab.config import RunConfig
+from normlab.config import MeasureConfig, RunConfig
 from normlab.data import find_image_set
 from normlab.runs.execute import is_done
+from normlab.runs.key import device_class
 from normlab.runs.record import write_atomically
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Planned
@@ -49,14 +50,18 @@ def outstanding(planned: list[Planned], store: Store) -> list[Item]:
         if is_done(store, plan.run_key, plan.config) and not missing:
             continue
         earlier = merged.get(plan.run_key)
-        config = plan.config
+        facts = store.facts(plan.run_key) or {}
+        measure = plan.config.measure
         if earlier is not None:
-            config = config.model_copy(update={"measure": config.measure.joined(earlier.config.measure)})
+            measure = measure.joined(earlier.config.measure)
+        if "measured" in facts:  # A worker without this store is to measure it again, too.
+            measure = measure.joined(MeasureConfig(**json.loads(facts["measured"])))
+        config = plan.config.model_copy(update={"measure": measure})
         merged[plan.run_key] = Item(
             plan.run_key,
             config,
-            plan.experiment,
-            plan.role,
+            facts.get("experiment") or plan.experiment,
+            facts.get("role") or plan.role,
             tuple(sorted({*missing, *(earlier.evaluate if earlier else ())})),
             estimated_cost(config),
         )
@@ -64,14 +69,17 @@ def outstanding(planned: list[Planned], store: Store) -> list[Item]:
 
 
 def plan_content(items: list[Item], tracker: dict[str, Any], time_limit: float | None) -> dict[str, Any]:
-    """A plan as plain data: the runs, the tracker's configuration, and the seconds that a run may take."""
+    """A plan as plain data: the runs, the tracker's configuration, and the seconds that a run may take.
+
+    ``numerics.device=auto`` becomes what it is here, where the runs' keys are made, whatever the workers' machines have.
+    """
     return {
         "tracker": tracker,
         "time_limit": time_limit,
         "items": [
             {
                 "run_key": i.run_key,
-                "config": i.config.model_dump(mode="json", exclude_none=True),
+                "config": _on_device(i.config).model_dump(mode="json", exclude_none=True),
                 "experiment": i.experiment,
                 "role": i.role,
                 "evaluate": i.evaluate,
@@ -80,6 +88,11 @@ def plan_content(items: list[Item], tracker: dict[str, Any], time_limit: float |
             for i in items
         ],
     }
+
+
+def _on_device(config: RunConfig) -> RunConfig:
+    numerics = config.numerics.model_copy(update={"device": device_class(config)})
+    return config.model_copy(update={"numerics": numerics})
 
 
 def write_plan(store: Store, items: list[Item], tracker: dict[str, Any], time_limit: float | None = None) -> Path:

@@ -1,6 +1,5 @@
 """A single run from the command line, with its course and its end on the terminal."""
 
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -19,7 +18,7 @@ def train_one(composed: dict[str, Any]) -> None:
     """Do the composed run and the evaluations asked for unless the store holds them, and show its measures."""
     console = Console(highlight=False, soft_wrap=True)
     config = RunConfig.parse({name: composed[name] for name in RunConfig.model_fields})
-    store = Store(Path(composed["results"]) / composed["scale"]["name"]).refresh()
+    store = Store.of_scale(composed["results"], composed["scale"]["name"]).refresh()
     key = run_key(config)
     evaluations = named_evaluations(composed["evaluation"])
     if is_done(store, key, config):

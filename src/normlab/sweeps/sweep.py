@@ -1,26 +1,26 @@
 """A whole sweep: expand, run what is missing, expand again with what was learnt, until nothing is left."""
 
-import itertools
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from normlab.config import RunConfig
 from normlab.errors import NormlabError, first_line
 from normlab.runs.execute import missing_record
-from normlab.runs.record import StoreError
-from normlab.runs.store import Store
+from normlab.runs.store import TIMING, Store
 from normlab.sweeps.expand import Expansion, Planned
 from normlab.sweeps.plan import Item, outstanding, write_plan
 from normlab.sweeps.progress import SweepProgress
-from normlab.sweeps.work import failures
+from normlab.sweeps.work import failures, note_failure
 from normlab.training.cost import COSTS
 from normlab.training.timing import step_seconds
 
 WAIT_SECONDS = 3.0
-MAX_CRASHES = 3  # A run in flight at this many deaths of a worker, its own or a neighbour's, is recorded as missing.
+MAX_CRASHES = 2  # A run that was alone when its worker died this many times is recorded as missing.
 
 
 def sweep(
@@ -42,8 +42,9 @@ def sweep(
         StoreError: at once, if the store cannot be written.
     """
     failed: dict[str, str] = {}
-    crashes: dict[str, int] = {}
-    for phase in itertools.count(1):
+    crashes = Crashes()
+    part, left_before = 0, None
+    while True:
         store.refresh()
         expansion = expand()
         items = [item for item in outstanding(expansion.planned, store) if item.run_key not in failed]
@@ -51,14 +52,22 @@ def sweep(
             if _time_side_by_side(expansion.planned, store) or _measure_costs(expansion.costs, store):
                 continue  # What was measured may ask for more runs.
             break
-        plan = write_plan(store, items, tracker, time_limit)
-        with SweepProgress(store, items, f"{title}, part {phase}", expansion.waiting):
-            crashed = _launch(launch, plan, items, store, crashes)
-        failed |= failures(plan)
-        if not failures(plan):
+        left = {(item.run_key, item.evaluate) for item in items}
+        if left == left_before and not store.bury():  # Nothing came of the last launch, and nobody died over it.
+            if not store.running():
+                raise NormlabError(f"no run of {len(items)} was done and none failed; see {store.root / 'plans'}")
+            time.sleep(WAIT_SECONDS)  # Another sweep is at it.
+            continue
+        batch = crashes.suspects_of(items) or items
+        plan = write_plan(store, batch, tracker, time_limit)
+        part += 1
+        with SweepProgress(store, batch, f"{title}, part {part}", expansion.waiting):
+            crashed = _launch(launch, plan, batch, store, crashes)
+        found = failures(plan)
+        failed |= found
+        if not found:
             plan.unlink(missing_ok=True)
-        if not crashed:
-            _wait_for_others(items, failed, store)
+        left_before = None if crashed else left
     store.compact()
     if failed:
         for run_key, message in failed.items():
@@ -67,59 +76,70 @@ def sweep(
     return expansion
 
 
-def _launch(
-    launch: Callable[[Path], None], plan: Path, items: list[Item], store: Store, crashes: dict[str, int]
-) -> bool:
+@dataclass
+class Crashes:
+    """Which runs may have killed their workers.
+
+    When a worker dies its neighbours may die with it, so that all runs in flight are suspects. Suspects are done one at a time:
+    only a run that is alone when its worker dies has killed it.
+    """
+
+    suspects: set[str] = field(default_factory=set)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def suspects_of(self, items: list[Item]) -> list[Item]:
+        """The next suspect, alone; nothing while there is none."""
+        self.suspects &= {item.run_key for item in items}
+        return [item for item in items if item.run_key in self.suspects][:1]
+
+    def died(self, batch: list[Item], in_flight: list[Item]) -> Item | None:
+        """Note that a worker died over ``batch``; the run that is to be given up for it, if any."""
+        self.suspects |= {item.run_key for item in in_flight}
+        if len(batch) > 1 or not in_flight:
+            return None
+        key = batch[0].run_key
+        self.counts[key] = self.counts.get(key, 0) + 1
+        return batch[0] if self.counts[key] >= MAX_CRASHES else None
+
+
+def _launch(launch: Callable[[Path], None], plan: Path, batch: list[Item], store: Store, crashes: Crashes) -> bool:
     """Start workers and wait for them; whether one of them died."""
-    started = time.time()
+    before = _written(batch, store)
     try:
         launch(plan)
         return False
-    except (KeyboardInterrupt, StoreError):
+    except KeyboardInterrupt:
         raise
+    except NormlabError as error:  # as from a worker that cannot write; Ray wraps it in an error of both kinds
+        raise getattr(error, "cause", error) from None
     except Exception as error:  # A dead worker surfaces as an error of the launcher, each launcher with its own kind.
-        if isinstance(error.__cause__, StoreError):
+        if isinstance(error.__cause__, NormlabError):
             raise error.__cause__ from None
-        in_flight = _in_flight(items, store)
+        abandoned = store.abandoned()
+        in_flight = [item for item in batch if item.run_key in abandoned]
         print(
             f"warning: a worker died ({first_line(error)[:120]}); {len(in_flight)} runs were in flight", file=sys.stderr
         )
-        if not in_flight and not _any_finished(items, store, started):
+        if not in_flight and not store.running() and _written(batch, store) == before:
             raise NormlabError(f"the workers cannot run: {first_line(error)[:300]}") from error
-        for item in in_flight:
-            crashes[item.run_key] = crashes.get(item.run_key, 0) + 1
-            if crashes[item.run_key] >= MAX_CRASHES and item.run_key not in store:
-                store.put(
-                    missing_record(
-                        item.config, f"its process was killed {MAX_CRASHES} times", item.experiment, item.role
-                    )
-                )
+        given_up = crashes.died(batch, in_flight)
+        if given_up and given_up.run_key not in store:
+            reason = f"its process was killed {MAX_CRASHES} times"
+            store.put(missing_record(given_up.config, reason, given_up.experiment, given_up.role))
+        elif given_up:  # The run is there; it is an evaluation of it that kills.
+            note_failure(plan, given_up.run_key, f"an evaluation of it was killed {MAX_CRASHES} times", "")
         return True
 
 
-def _wait_for_others(items: list[Item], failed: dict[str, str], store: Store) -> None:
-    """Where nothing was left to take because another sweep is at it, wait a little instead of planning at once again."""
-    store.refresh()
-    if all(item.run_key not in store and item.run_key not in failed for item in items):
-        if not store.running():
-            raise NormlabError(f"no run of {len(items)} was done and none failed; see {store.root / 'plans'}")
-        time.sleep(WAIT_SECONDS)
-
-
-def _in_flight(items: list[Item], store: Store) -> list[Item]:
-    """Items whose worker died over them."""
-    abandoned = store.abandoned()
-    return [
-        item
-        for item in items
-        if item.run_key in abandoned and not (store.root / "runs" / f"{item.run_key}.parquet").exists()
-    ]
-
-
-def _any_finished(items: list[Item], store: Store, started: float) -> bool:
-    """Whether a run of the plan was written since ``started``, as by a worker that ended itself at its time limit."""
-    files = (store.root / "runs" / f"{item.run_key}.parquet" for item in items)
-    return any(file.exists() and file.stat().st_mtime >= started - 1 for file in files)
+def _written(items: list[Item], store: Store) -> dict[Path, int]:
+    """The single files of these runs and when each was written, by the file system's clock."""
+    keys = {item.run_key for item in items}
+    found = {}
+    for file in (store.root / "runs").glob("*.parquet"):
+        if file.stem in keys:
+            with suppress(FileNotFoundError):
+                found[file] = file.stat().st_mtime_ns
+    return found
 
 
 def _time_side_by_side(planned: list[Planned], store: Store) -> bool:
@@ -151,15 +171,23 @@ def _together(
     for plan in planned:
         group = (plan.axes["setting"], plan.axes["seed"])
         groups.setdefault(group, {})[plan.run_key] = plan
-    left = {
-        group: plans
-        for group, plans in groups.items()
-        if any(store.evaluation(key, evaluation) is None for key in plans)
-    }
-    for place, (group, plans) in enumerate(left.items()):
-        while store.running():  # A sweep beside this one would be measured too.
-            time.sleep(WAIT_SECONDS)
-        print(f"{title}, {place + 1} of {len(left)}: {', '.join(map(str, group))}", file=sys.stderr)
-        for key, measures in zip(plans, measure([p.config for p in plans.values()]), strict=True):
-            store.put_evaluation(key, evaluation, measures)
-    return bool(left)
+
+    def left() -> dict[tuple[Any, ...], dict[str, Planned]]:
+        return {
+            group: plans
+            for group, plans in groups.items()
+            if any(store.evaluation(key, evaluation) is None for key in plans)
+        }
+
+    if not left():
+        return False
+    with store.exclusive(TIMING):  # Two sweeps that measure would measure each other.
+        store.refresh()
+        for place, (group, plans) in enumerate((found := left()).items()):
+            while store.running():  # So would a sweep that trains.
+                store.bury()
+                time.sleep(WAIT_SECONDS)
+            print(f"{title}, {place + 1} of {len(found)}: {', '.join(map(str, group))}", file=sys.stderr)
+            for key, measures in zip(plans, measure([p.config for p in plans.values()]), strict=True):
+                store.put_evaluation(key, evaluation, measures)
+    return True

@@ -68,7 +68,8 @@ def _do(item: Item, store: Store, tracker: Tracker, plan_file: Path) -> None:
             finally:
                 tracker.finish(record)
         for name in item.evaluate:
-            if not (store.root / "evaluations" / f"{item.run_key}-{name}.parquet").exists():
+            file = store.root / "evaluations" / f"{item.run_key}-{name}.parquet"
+            if not file.exists() and store.evaluation(item.run_key, name) is None:
                 evaluate_run(item.config, name, store)
     except (StoreError, TimeLimitError):
         raise
@@ -81,8 +82,11 @@ def _is_finished(item: Item, store: Store, file: Path) -> bool:
     if file.exists():
         try:
             store.take(file)
-        except (BrokenRecord, FileNotFoundError):
+        except (BrokenRecord, KeyError):
             return False
+        except FileNotFoundError:
+            pass  # compacted in this moment
+    store.refresh_compacted()
     return is_done(store, item.run_key, item.config)
 
 

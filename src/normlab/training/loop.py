@@ -54,6 +54,7 @@ def train(
     was written, bit by bit as if it had never stopped.
     """
     device = set_up(config.numerics)
+    torch.manual_seed(config.seed)  # for norms of others: normlab's own parts have generators of their own
     splits = _place(load_splits(config.data, config.seed), device, config)
     net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
     if pretrained is not None:

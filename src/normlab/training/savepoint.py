@@ -1,5 +1,6 @@
 """Savepoints: the whole state of a long training on disk from time to time, so that it can go on bit by bit where it was."""
 
+import hashlib
 import io
 import pickle
 import sys
@@ -16,6 +17,7 @@ from normlab.data.batches import Batches
 from normlab.training.statistics import RunningStatistics
 
 EVERY_SECONDS = 60.0
+DIGEST = hashlib.sha256().digest_size  # bytes in front of the state
 
 
 @runtime_checkable
@@ -52,6 +54,7 @@ class Training:
             "statistics": self.statistics.state(),
             "batches": self.batches.state(),
             "sources": [source.get_state() for source in self._sources()],
+            "global_source": torch.get_rng_state(),
             "memories": [norm.memory() for norm in self._remembering()],
         }
 
@@ -65,6 +68,7 @@ class Training:
         self.batches.go_on(state["batches"])
         for source, saved in zip(self._sources(), state["sources"], strict=True):
             source.set_state(saved)
+        torch.set_rng_state(state["global_source"])
         for norm, memory in zip(self._remembering(), state["memories"], strict=True):
             norm.remember(memory)
 
@@ -96,7 +100,8 @@ class Savepoint:
         """Write ``state`` (tensors and plain data)."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        self.write(self.file, buffer.getvalue())
+        content = buffer.getvalue()
+        self.write(self.file, hashlib.sha256(content).digest() + content)
         self._last = time.monotonic()
 
     def load(self, measured: str) -> dict[str, Any] | None:
@@ -104,7 +109,10 @@ class Savepoint:
         if not self.file.exists():
             return None
         try:
-            state: dict[str, Any] = torch.load(self.file, weights_only=True)
+            content = self.file.read_bytes()
+            if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+                raise ValueError("checksum mismatch")
+            state: dict[str, Any] = torch.load(io.BytesIO(content[DIGEST:]), weights_only=True)
             return state if state["measured"] == measured else None
         except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
             print(f"warning: {self.file} is damaged ({type(error).__name__}); the run starts anew", file=sys.stderr)

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from normlab.errors import NormlabError
 from normlab.runs.record import write_atomically
+from normlab.runs.store import REGISTERING, Store
 from normlab.sweeps.design import Design
 from normlab.verdicts.claim import Claim
 
@@ -75,10 +77,14 @@ def write_lock(file: Path, lock: Lock) -> None:
 
 def register(store: Path, hashes: dict[str, str]) -> None:
     """Note in a store the hash that each claim has when its first runs are about to be made; later ones change nothing."""
-    file = store / "registered.json"
-    earlier = json.loads(file.read_text()) if file.exists() else {}
-    if new := {claim: value for claim, value in hashes.items() if claim not in earlier}:
-        write_atomically(file, (json.dumps(earlier | new, indent=1, sort_keys=True) + "\n").encode())
+    if not set(hashes) - set(registered(store)):
+        return
+    with Store(store).exclusive(REGISTERING):  # Two experiments may begin at once.
+        earlier = registered(store)
+        new = {claim: value for claim, value in hashes.items() if claim not in earlier}
+        write_atomically(
+            store / "registered.json", (json.dumps(earlier | new, indent=1, sort_keys=True) + "\n").encode()
+        )
 
 
 def register_second_look(store: Path, design: Design, scale: str) -> None:
@@ -101,6 +107,14 @@ def _seeds(design: Design, scale: str) -> str:
 
 
 def registered(store: Path) -> dict[str, str]:
-    """The hashes noted by :func:`register`."""
+    """The hashes noted by :func:`register`.
+
+    Raises:
+        NormlabError: if the file is damaged.
+    """
     file = store / "registered.json"
-    return json.loads(file.read_text()) if file.exists() else {}
+    try:
+        found: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    except ValueError as error:
+        raise NormlabError(f"{file} is damaged; restore it from a copy (as with git checkout)") from error
+    return found

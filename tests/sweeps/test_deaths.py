@@ -1,0 +1,107 @@
+"""Whatever dies over a sweep: its claims go back, and only what killed a worker pays for it."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from normlab.runs.claim import Claims, started_at
+from normlab.runs.store import Store
+from normlab.sweeps.expand import Expander
+from normlab.sweeps.plan import Item, outstanding
+from normlab.sweeps.sweep import Crashes, sweep
+from normlab.sweeps.work import work
+from tests.sweeps.test_costs import DESIGN
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+TRAINED = DESIGN.model_copy(update={"grids": {"nets": DESIGN.grids["nets"].model_copy(update={"costs": None})}})
+TINY = [
+    "data.train_size=100", "data.validation_size=50", "data.test_size=50", "data.batch_size=20", "net.widths=[8]",
+    "net.hidden=8", "training.epochs=1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [b"", b"{", json.dumps({"machine": "another", "pid": 1, "started": "1"}).encode()])
+def test_claims_of_another_machine_that_shows_no_life_go_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """Also empty and torn ones, as a machine leaves them that loses its power."""
+    monkeypatch.setattr("normlab.sweeps.sweep.WAIT_SECONDS", 0.1)
+    store = Store(tmp_path / "quick")
+    store._claims.patience = 0.5
+    expander = Expander(TRAINED, "quick", store)
+    items = outstanding(expander.expand().planned, store)
+    (store.root / "claims").mkdir(parents=True)
+    for item in items[:2]:
+        (store.root / "claims" / f"{item.run_key}.claim").write_bytes(content)
+    sweep("toy", expander.expand, work, store, {"name": "none"})
+    assert {item.run_key for item in items} <= set(Store(store.root).refresh().runs()["run_key"])
+
+
+def test_a_dead_process_that_nobody_reaped_is_dead(tmp_path: Path) -> None:
+    pid = os.fork()
+    if pid == 0:
+        Claims(tmp_path).take("a")
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # dead, and left a zombie
+    try:
+        assert started_at(pid) is None
+        assert Claims(tmp_path).take("a") is not None
+    finally:
+        os.waitpid(pid, 0)
+
+
+def item(name: str) -> Item:
+    return Item(name, None, None, "report", (), 1.0)  # type: ignore[arg-type]
+
+
+def test_only_a_run_that_is_alone_when_its_worker_dies_has_killed_it() -> None:
+    crashes, a, b, c = Crashes(), item("a"), item("b"), item("c")
+    assert crashes.suspects_of([a, b, c]) == []
+    assert crashes.died([a, b, c], [a, b]) is None
+    assert crashes.suspects_of([a, b, c]) == [a]
+    assert crashes.died([a], [a]) is None  # once may be chance
+    assert crashes.died([a], [a]) is a
+    assert crashes.suspects_of([b, c]) == [b]
+    assert crashes.suspects_of([c]) == []
+
+
+KILLS = """
+import os, signal
+from torch import nn
+class Kills(nn.Identity):
+    def __init__(self, num_features): super().__init__()
+    def forward(self, x): os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_that_kills_its_worker_is_given_up_and_its_neighbours_are_done(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "killing.py").write_text(KILLS)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "DATA_DIR": str(tmp_path / "data")}
+    done = call(
+        "train.py", "-m", "norm=custom", "norm.target=killing.Kills,torch.nn.BatchNorm2d", "net.hidden=null", "seed=0,1",
+        *TINY[:5], "training.epochs=5", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    runs = Store(tmp_path / "results" / "quick").refresh().runs()
+    assert sorted(runs["status"]) in (["missing"] * 2 + ["diverged"] * 2, ["missing"] * 2 + ["ok"] * 2)
+    assert set(runs["reason"].dropna()) == {"its process was killed 2 times"}
+    assert set(runs[runs["status"] == "missing"]["seed"]) == {0, 1}
+
+
+def test_records_of_one_run_asked_for_by_two_experiments_keep_what_both_measured(tmp_path: Path) -> None:
+    """A worker without the store replaces a record; the plan therefore asks for everything again."""
+    store = Store(tmp_path / "quick")
+    expander = Expander(TRAINED, "quick", store)
+    sweep("toy", expander.expand, work, store, {"name": "none"})
+    plan = expander.expand().planned[0]
+    finer = plan.config.measure.model_copy(update={"probe_loss": True})
+    asked = plan.config.model_copy(update={"measure": finer})
+    (again,) = outstanding([replace(plan, config=asked, experiment="another")], store.refresh())
+    assert again.experiment == "toy"
+    assert again.config.measure.probe_loss
+    assert again.config.measure.covers(plan.config.measure)
