@@ -1,5 +1,9 @@
 """Chunks of a plan that are done apart from the store."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,10 +37,44 @@ def test_chunks_cost_about_the_same_and_lose_nothing(make_config: Callable[..., 
     assert chunks([], 4) == []
 
 
+DRAWS = """
+import torch
+from torch import nn
+class Draws(nn.BatchNorm2d):
+    def forward(self, x): return super().forward(x) + 0.1 * torch.randn(())  # from the generator that all share
+"""
+ALONE = """
+import json, sys
+from pathlib import Path
+from normlab.config import RunConfig
+from normlab.runs.execute import execute
+from normlab.runs.store import Store
+execute(RunConfig.parse(json.loads(sys.argv[1])), Store(Path(sys.argv[2])))
+"""
+
+
+def test_runs_of_one_warm_process_are_those_of_fresh_ones(
+    make_config: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit for bit: nothing of one run reaches another, not even through PyTorch's own generator."""
+    (tmp_path / "drawing.py").write_text(DRAWS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    custom = {"norm": "custom", "norm.target": "drawing.Draws", "net.hidden": None}
+    configs = [make_config(norm="cross_iteration"), make_config(custom), make_config(custom, seed=1)]
+    items = [item(config) for config in configs]
+    warm, fresh = Store(tmp_path / "warm"), Store(tmp_path / "fresh")
+    plan = write_plan(warm, items, {"name": "none"})
+    take_in(plan, do_apart(chunk_content(items, {"name": "none"}, None)))
+    for config in configs:
+        content = json.dumps(config.model_dump(mode="json", exclude_none=True))
+        subprocess.run([sys.executable, "-c", ALONE, content, str(fresh.root)], check=True, timeout=120)
+    pd.testing.assert_frame_equal(warm.refresh().runs()[COLUMNS], fresh.refresh().runs()[COLUMNS])
+
+
 def test_what_comes_back_is_what_a_worker_would_have_written(
     make_config: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
-    """One process does several runs: nothing of one reaches another."""
     configs = [make_config(norm=norm, seed=seed) for norm in ("batch", "cross_iteration", "none") for seed in (0, 1)]
     items = [item(config, evaluate=("training_memory",)) for config in configs]
     there = Store(tmp_path / "there")

@@ -105,3 +105,16 @@ def test_records_of_one_run_asked_for_by_two_experiments_keep_what_both_measured
     assert again.experiment == "toy"
     assert again.config.measure.probe_loss
     assert again.config.measure.covers(plan.config.measure)
+
+
+@pytest.mark.parametrize(("launcher", "module"), [("ray", "ray"), ("submitit_slurm", "submitit")])
+def test_a_launcher_whose_package_is_missing_says_so_in_one_line(
+    call: Call, tmp_path: Path, launcher: str, module: str
+) -> None:
+    (tmp_path / f"{module}.py").write_text(f"raise ModuleNotFoundError('No module named {module}', name='{module}')")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "DATA_DIR": str(tmp_path / "data")}
+    done = call("train.py", "-m", "seed=0", *TINY, f"hydra/launcher={launcher}", env=environment)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("sweep, part 1")]
+    assert line.startswith("error: ")
+    assert "pip install" in line

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 GRACE = 10.0  # most seconds between asking a run to stop and ending its process
 EXIT_CODE = 75  # of a process that was ended: "try again later"
+TOLD = "warning: a run heard nothing of its time limit; its process is ended, and the same command goes on without it\n"
 
 
 class TimeLimitError(Exception):
@@ -29,6 +30,7 @@ def time_limit(seconds: float | None, note: Callable[[], None]) -> Iterator[None
         try:
             note()
         finally:
+            os.write(2, TOLD.encode())  # at once and from any thread
             os._exit(EXIT_CODE)
 
     def stop(*_: object) -> None:

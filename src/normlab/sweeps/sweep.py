@@ -112,6 +112,8 @@ def _launch(launch: Callable[[Path], None], plan: Path, batch: list[Item], store
         raise
     except NormlabError as error:  # as from a worker that cannot write; Ray wraps it in an error of both kinds
         raise getattr(error, "cause", error) from None
+    except ImportError as error:
+        raise NormlabError(f"the launcher lacks a package: {first_line(error)}; pip install it") from error
     except Exception as error:  # A dead worker surfaces as an error of the launcher, each launcher with its own kind.
         if isinstance(error.__cause__, NormlabError):
             raise error.__cause__ from None
