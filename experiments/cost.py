@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -344,15 +345,18 @@ ARTICLES = {
 
 
 def table(results: Results) -> pd.DataFrame | None:
-    """Every measured method over the net without norm, beside what the articles' table says."""
+    """Every measured method over the net without norm, beside what the articles' table says; deeper nets and what saves
+    memory; synchronization.
+    """
     kinds = {
         "training step": "step",
+        "training step, channels last": "step_common",
         "inference": "inference",
         "inference, folded": "inference_folded",
         "peak memory": "peak_bytes",
         "kept for backward": "saved_bytes",
     }
-    rows = []
+    rows: list[dict[str, Any]] = []
     for grid, net_title in (("nets", "CNN"), ("residual", "ResNet-8")):
         for setting in results.settings:
             cells = results.select(grid, setting=setting)
@@ -373,7 +377,43 @@ def table(results: Results) -> pd.DataFrame | None:
                            "state": _count(results.values(own, "cost.state")),
                            "the articles: overhead and memory": ARTICLES.get(norm, "")}
                     )  # fmt: skip
+    for setting in results.settings:
+        rows += _deeper(results, setting, kinds) + _synchronized(results, setting)
     return pd.DataFrame(rows) if rows else None
+
+
+def _deeper(results: Results, setting: str, kinds: dict[str, str]) -> list[dict[str, Any]]:
+    """Batch norm in deeper nets, and with what saves memory, over nets as deep without norm."""
+    rows = []
+    bare = results.select("depths", setting=setting, norm="none")
+    for depth in sorted(bare["net.depth"].unique()) if len(bare) else []:
+        none = {kind: results.by_seed(bare[bare["net.depth"] == depth], f"cost.{kind}") for kind in kinds.values()}
+        arms = {"batch norm": results.select("depths", setting=setting, norm="batch", net__depth=depth)}
+        if depth == 4:
+            arms |= {f"batch norm, {arm}": results.select("savers", setting=setting, arm=arm)
+                     for arm in ("checkpoints", "bfloat16")}  # fmt: skip
+        for title, own in arms.items() if depth > 1 else ():
+            rows.append(
+                {"data": DATA_TITLES[setting], "net": f"CNN, {depth:g} convolutions a stage", "batch": LARGE, "method": title}
+                | {name: _over(results.by_seed(own, f"cost.{kind}"), none[kind.removesuffix("_folded")])
+                   for name, kind in kinds.items()}
+            )  # fmt: skip
+    return rows
+
+
+def _synchronized(results: Results, setting: str) -> list[dict[str, Any]]:
+    """Synchronized batch norm over the same norm without the exchange, and what the exchange sends."""
+    cells = results.select("synchronized", setting=setting)
+    rows = []
+    for count in (2, 4) if len(cells) else ():
+        alone = results.by_seed(cells, f"cost.unsynchronized_{count}")
+        rows.append(
+            {"data": DATA_TITLES[setting], "net": f"CNN, {count} processes (one machine)", "batch": 16,
+             "method": "synchronized BN over unsynchronized",
+             "training step": _over(results.by_seed(cells, f"cost.step_{count}"), alone),
+             "bytes sent a step": _count(results.values(cells, f"cost.bytes_{count}"))}
+        )  # fmt: skip
+    return rows
 
 
 def _over(own: dict[int, float], none: dict[int, float]) -> float:

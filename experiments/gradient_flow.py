@@ -244,8 +244,7 @@ def figure(results: Results) -> Figure | None:
         return None
     count = len(results.settings)
     plot, axes = plt.subplots(
-        2 * count, len(activations), figsize=(4.2 * len(activations), 5.4 * count), squeeze=False, sharey="row",
-        layout="constrained",
+        2 * count, len(activations), figsize=(4.2 * len(activations), 5.4 * count), squeeze=False, layout="constrained",
     )  # fmt: skip
     for place, setting in enumerate(results.settings):
         above, below = axes[2 * place], axes[2 * place + 1]
@@ -267,6 +266,7 @@ def figure(results: Results) -> Figure | None:
                 rows = results.select("deep", setting=setting, norm=norm, net__activation=activation, level="best")
                 draw_depths(ax, results, rows, "test_accuracy", 100.0, f"{method_title(norm)}, MLP", norm, "-")
             ax.set_title(f"{DATA_TITLES[setting]}, {activation}: trained MLPs")
+            ax.sharey(below[0])
         accuracy_axis(below[0])
     handles, labels = axes[0][-1].get_legend_handles_labels()
     plot.legend(handles, labels, loc="outside upper left", ncols=4, fontsize=9)

@@ -13,6 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -217,12 +218,14 @@ def _draw_pareto(ax: Axes, costs: Mapping[str, float], accuracy: Mapping[str, fl
         )
         weight = "bold" if on_front else "normal"
         texts.append(ax.text(cost, accuracy[method], method_title(method), fontsize=8, fontweight=weight))
-    ax.margins(x=0.16)
+        texts[-1].set_path_effects([withStroke(linewidth=3, foreground="white")])
+    ax.margins(x=0.06)
+    ax.set_xlim(right=ax.get_xlim()[1] + 0.24 * (ax.get_xlim()[1] - ax.get_xlim()[0]))  # for the last label
     _spread(ax, texts)
 
 
 def _spread(ax: Axes, texts: list[Text]) -> None:
-    """Move labels up or down until none covers another or a point."""
+    """Move labels up or down until none covers another or a point; a line leads to those that are far from theirs."""
     figure = ax.figure
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
@@ -238,6 +241,9 @@ def _spread(ax: Axes, texts: list[Text]) -> None:
         placed.append(moved)
         left, bottom = ax.transData.inverted().transform((x + 10, y + shift - box.height / 3))
         text.set_position((float(left), float(bottom)))
+        if abs(shift) > box.height / 2:
+            ends = ax.transData.inverted().transform([(x, y), (x + 9, y + shift)])
+            ax.plot(ends[:, 0], ends[:, 1], color="#57606a", linewidth=0.7, zorder=1.5)
 
 
 def _draw_map(ax: Axes, choices: list[Choice], methods: list[str]) -> None:
