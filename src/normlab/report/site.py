@@ -156,7 +156,7 @@ def _choice(situations: list[Situation], root: Path, sections: list[Section]) ->
     )
     figure = save_figure(choice_figure(choices), root / "figures", "which-normalization", caption)
     drawn = pareto_figure(choices)
-    note = f"line: no method is both cheaper and more accurate · n = {several} seeds · scale {sections[0].results.scale} · {sections[0].results.device}"
+    note = f"line: no method is both cheaper and more accurate · n = {several} seeds · {sections[0].results.where}"
     pareto = save_figure(drawn, root / "figures", "accuracy-against-cost", note) if drawn else None
     return Chapter(choices, figure, pareto)
 
