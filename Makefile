@@ -38,8 +38,8 @@ help: ## this list
 #   CLAIM=id                one claim of the report
 #   JOBS=n                  processes of a sweep (default: one a core)
 #   LAUNCHER=joblib|basic|ray|slurm
-#                           local processes, everything in one process, Ray tasks (pip install -e ".[ray]"), or Slurm
-#                           array jobs (pip install -e ".[slurm]"; ARGS="hydra.launcher.partition=... hydra.launcher.timeout_min=...")
+#                           local processes, everything in one process, Ray tasks (.venv/bin/pip install -e ".[ray]"), or Slurm
+#                           array jobs (.venv/bin/pip install -e ".[slurm]"; ARGS="hydra.launcher.partition=... hydra.launcher.timeout_min=...")
 #   ADDRESS=host:port       of a Ray cluster (default: one is started on this machine)
 #   ARGS="..."              Hydra overrides, such as ARGS="norm=group data=cifar10 optimizer.lr=0.1"
 #   DATA_DIR=folder         where data files lie (default: data), in torchvision's layouts or normlab's own
@@ -94,6 +94,10 @@ claim: setup ## run what one claim lacks, show its verdict and figure: make clai
 	@plan="$$($(PY) scripts/claim.py plan $(CLAIM))"
 	@test -z "$$plan" || $(PY) scripts/train.py -m $$plan scale=$(SCALE) results=$(RESULTS) $(LAUNCH)
 	@$(PY) scripts/claim.py show $(CLAIM) $(SCALE) $(RESULTS)
+
+.PHONY: compare
+compare: setup ## two norms from the runs that are there: make compare ARGS="batch my_pkg.MyNorm"
+	@$(PY) scripts/compare.py $(ARGS) $(SCALE) $(RESULTS)
 
 .PHONY: bench
 bench: $(BENCH_READY) ## how fast, against floor, peers and bars (a quarter of an hour; needs `make data`)

@@ -31,7 +31,7 @@ def table(sections: list[Section], scale: str, store: Store) -> str:
         f"![All claims by question, coloured by verdict]({store.root.as_posix()}/figures/verdicts.png)",
     ]
     for section in shown:
-        counts = Counter(r.verdict for r in section.claims if r.run)
+        counts = Counter(r.verdict for r in section.claims if r.deciding)
         told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts))
         lines += [
             "",
