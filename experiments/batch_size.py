@@ -78,7 +78,7 @@ CLAIMS = (
         method=Text(
             "Test accuracy with statistics over 64 samples minus over 2, 4 and 8, the optimizer's batch staying 64, with running and "
             "with recalibrated statistics; and with true batches of those sizes, likewise, less the change of a net without norm.",
-            "最適化のバッチは64のまま、統計量を64サンプルと2・4・8サンプルで取ったときのテスト正解率の差(実行時統計と再較正統計)。"
+            "最適化のバッチは64のまま、統計量を64サンプルと2・4・8サンプルで取ったときのテスト正解率の差(移動統計と再較正統計)。"
             "さらに実バッチを変え、正規化なしのネットの変化を差し引いた差。",
         ),
         kind="superiority",
@@ -244,7 +244,7 @@ CLAIMS = (
             "noise, the more the smaller the batch; but gradients that flow through the statistics lose their components along the batch's "
             "mean and the normalized input, which takes more away than that adds.",
             "二種類の勾配は、同じバッチ・同じ重みで、二つのネットが一致するよう再較正した固定統計量を使って求めた。下の表はこれを二つに分ける。"
-            "順伝播でバッチ統計量を使うと確かに雑音は増え、バッチが小さいほど大きい。"
+            "順伝播でバッチ統計量を使うと確かにノイズは増え、バッチが小さいほど大きい。"
             "しかし勾配が統計量を通ると、バッチ平均と正規化入力の方向の成分が除かれ、増えた分以上に減る。",
         ),
         beside=tuple(
@@ -314,7 +314,7 @@ CLAIMS = (
             "Test accuracy of batch renorm and of cross-iteration batch norm, each minus batch norm, with statistics from batches "
             "of 2, 4 and 8 whose gradients are accumulated to 64; with running and with recalibrated statistics.",
             "2・4・8枚のバッチ(勾配は64枚分累積)から統計量を取ったときのテスト正解率。バッチ再正規化・クロスイテレーションBNと、"
-            "バッチ正規化との差(実行時統計と再較正統計)。",
+            "バッチ正規化との差(移動統計と再較正統計)。",
         ),
         kind="superiority",
         cases=(
@@ -334,9 +334,9 @@ CLAIMS = (
             "inside their grid, and recalibrated statistics say the same, so what is lost is lost in training. Gradients flow through the "
             "present batch's statistics alone, a quarter of those that normalize; see gradient-noise for how much noise that leaves in. It "
             "was run without the burn-in by batch norm that its authors use on large data.",
-            "反復横断 BN は、1バッチなら BN と一致し、式どおりであることもテスト済み。最良の学習率は格子の内側にあり、"
+            "クロスイテレーションBN は、1バッチなら BN と一致し、式どおりであることもテスト済み。最良の学習率は格子の内側にあり、"
             "再較正した統計量でも結論は同じなので、失われるのは学習中である。"
-            "勾配は現在のバッチの統計量(正規化に使う分の4分の1)だけを通る。残る雑音の大きさは gradient-noise を参照。"
+            "勾配は現在のバッチの統計量(正規化に使う分の4分の1)だけを通る。残るノイズの大きさは gradient-noise を参照。"
             "原論文が大規模データで使う BN による慣らし期間は設けていない。",
         ),
     ),

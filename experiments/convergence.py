@@ -162,7 +162,7 @@ CLAIMS = (
             "The formulas and gradients of all norms are tested, arms share initial weights and batches, and no best rate lies at "
             "the end of its grid. The plain CNN averages over positions at its end, which leaves little of maps that were "
             "normalized over those positions; other nets may differ.",
-            "全手法の数式と勾配はテスト済みで、腕は初期重みとバッチを共有し、最適な学習率は格子の端にない。"
+            "全手法の数式と勾配はテスト済みで、条件は初期重みとバッチを共有し、最適な学習率は格子の端にない。"
             "この CNN は最後に位置の平均をとるため、位置にわたって正規化したマップには情報があまり残らない。他のネットでは異なりうる。",
         ),
         kind="superiority",

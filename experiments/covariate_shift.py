@@ -15,8 +15,8 @@ WHEN = ("setting", "when")
 TITLES = {
     "none": Text("none", "none"),
     "batch": Text("batch norm", "BN"),
-    "noisy": Text("with moving noise", "動く雑音つき"),
-    "steady": Text("with steady noise", "動かない雑音つき"),
+    "noisy": Text("with moving noise", "動くノイズつき"),
+    "steady": Text("with steady noise", "動かないノイズつき"),
 }
 DRIFT, SHIFT = "input_drift.log_drift", "gradient_shift.log_shift"
 
@@ -67,7 +67,7 @@ def accuracy(plus: str, minus: str, delta: float | None = None) -> Contrast:
 
 def drifts_more(when: str) -> Contrast:
     noisy, none = (Arm("moving", {"arm": arm, "when": when, "level": "best"}) for arm in ("noisy", "none"))
-    name = Text(f"drift {when}, moving noise over none", f"入力の動き({when}) 動く雑音 ÷ none")
+    name = Text(f"drift {when}, moving noise over none", f"入力の動き({when}) 動くノイズ ÷ none")
     return Contrast(name, DRIFT, noisy, none, unit="ratio", delta=0.0)
 
 
@@ -134,9 +134,9 @@ CLAIMS = (
             "next layer's inputs move; and the same noise with a distribution that stays, against it: test accuracy must fall in both. "
             "Conditions: batch norm gains over no norm, and with the moving noise inputs drift more than without any norm, early and "
             "late.",
-            "バッチ正規化と、その直後に毎ステップ分布が動く乱数の拡大・移動を加えたものを比べ、さらに同じ大きさで分布の動かない雑音とも比べ、"
-            "どちらでも動く雑音のテスト正解率が低いこと。条件:BN が正規化なしより良いこと、"
-            "動く雑音では入力の動きが正規化なしより大きいこと(初期と後期)。",
+            "バッチ正規化と、その直後に毎ステップ分布が動く乱数の拡大・移動を加えたものを比べ、さらに同じ大きさで分布の動かないノイズとも比べ、"
+            "どちらでも動くノイズのテスト正解率が低いこと。条件:BN が正規化なしより良いこと、"
+            "動くノイズでは入力の動きが正規化なしより大きいこと(初期と後期)。",
         ),
         kind="superiority",
         cases=(
@@ -146,16 +146,16 @@ CLAIMS = (
                 given=(accuracy("batch", "none"), drifts_more("early"), drifts_more("late")),
             ),
         ),
-        beside=(Case(Text("does the noisy net gain", "雑音つきでも利得があるか"), (accuracy("noisy", "none"),)),),
+        beside=(Case(Text("does the noisy net gain", "ノイズつきでも利得があるか"), (accuracy("noisy", "none"),)),),
         checked=Text(
             "The noise moves the inputs as it should: their drift is far above that without norm. It is also too strong for these small "
             "nets: with moving and with steady noise alike they end little above chance, so that the second part compares two nets on "
             "the floor. What refutes is that noise which does not move does as much harm; a weaker noise might tell the two apart. "
             "That noisy nets still gain over no norm, as reported for larger nets, is not seen here.",
-            "雑音は意図どおり入力を動かしており、その動きは正規化なしを大きく上回る。ただし、この小さなネットには強すぎる。"
-            "動く雑音でも動かない雑音でも偶然水準をわずかに上回るだけなので、二つ目の部分は底にある二つのネットの比較である。"
-            "反証の根拠は、動かない雑音も同じだけ害になることで、より弱い雑音なら両者の差が見えるかもしれない。"
-            "より大きなネットで報告された、雑音つきでも正規化なしに勝るという結果は、ここでは見られない。",
+            "ノイズは意図どおり入力を動かしており、その動きは正規化なしを大きく上回る。ただし、この小さなネットには強すぎる。"
+            "動くノイズでも動かないノイズでも偶然水準をわずかに上回るだけなので、二つ目の部分は底にある二つのネットの比較である。"
+            "反証の根拠は、動かないノイズも同じだけ害になることで、より弱いノイズなら両者の差が見えるかもしれない。"
+            "より大きなネットで報告された、ノイズつきでも正規化なしに勝るという結果は、ここでは見られない。",
         ),
     ),
     Claim(

@@ -21,7 +21,7 @@ def spoilt(norm: str, noise: str) -> Arm:
 
 def more_gain(noise: str) -> Contrast:
     return Contrast(
-        Text(f"gain with noise on {noise} − clean gain", f"{noise} に雑音がある場合の利得 − 雑音なしの利得"),
+        Text(f"gain with noise on {noise} − clean gain", f"{noise} にノイズがある場合の利得 − ノイズなしの利得"),
         "test_accuracy",
         spoilt("batch", noise),
         spoilt("none", noise),
@@ -61,8 +61,8 @@ CLAIMS = (
         method=Text(
             "Accuracy on training images minus on validation images where the loss on training images passes one level for both "
             "arms: none minus batch norm, with few and many images. (Group norm, without the batch's noise, is shown in the figure.)",
-            "訓練画像の損失が両腕共通の水準を通過した時点での、訓練画像と検証画像の正解率の差。none − BN、画像が少ない場合と多い場合。"
-            "(バッチの雑音がないグループ正規化も図に示す。)",
+            "訓練画像の損失が両条件共通の水準を通過した時点での、訓練画像と検証画像の正解率の差。none − BN、画像が少ない場合と多い場合。"
+            "(バッチのノイズがないグループ正規化も図に示す。)",
         ),
         kind="superiority",
         cases=(
@@ -113,7 +113,7 @@ CLAIMS = (
         sources=("B benefits 4",),
         statement=Text(
             "It is the noise of the batch's statistics that regularizes.",
-            "正則化の効果は、バッチ統計量の雑音によるものである。",
+            "正則化の効果は、バッチ統計量のノイズによるものである。",
         ),
         method=Text(
             "In batches of 128: test accuracy with statistics over 8, 16 or 32 samples (chosen on tuning seeds) minus over all 128, "
@@ -128,13 +128,16 @@ CLAIMS = (
                 ON_EACH_DATA_SET,
                 (
                     Contrast(
-                        Text("accuracy, noisier − whole batch", "正解率 雑音多 − 全バッチ"),
+                        Text("accuracy, noisier − whole batch", "正解率 ノイズ多 − 全バッチ"),
                         "test_accuracy",
                         NOISY,
                         LIVE,
                     ),
                     Contrast(
-                        Text("gap, whole batch − noisier", "差 全バッチ − 雑音多"), "accuracy_gap@{level}", LIVE, NOISY
+                        Text("gap, whole batch − noisier", "差 全バッチ − ノイズ多"),
+                        "accuracy_gap@{level}",
+                        LIVE,
+                        NOISY,
                     ),
                     Contrast(
                         Text("accuracy, live statistics − averages", "正解率 バッチ統計 − 移動平均"),
@@ -151,13 +154,13 @@ CLAIMS = (
         sources=("A §3.3",),
         statement=Text(
             "Batch norm fights overfitting by damping noise in the data.",
-            "バッチ正規化は、データの雑音を抑えることで過学習を防ぐ。",
+            "バッチ正規化は、データのノイズを抑えることで過学習を防ぐ。",
         ),
         method=Text(
             "Test accuracy gained by batch norm over none on training images with noise on their pixels, and on their labels, minus "
             "the gain on clean ones. Both must be positive.",
-            "画素に雑音を加えた訓練画像、ラベルに雑音を加えた訓練画像で、バッチ正規化が正規化なしに対して得るテスト正解率の利得から、"
-            "雑音なしでの利得を引く。両方とも正であること。",
+            "画素にノイズを加えた訓練画像、ラベルにノイズを加えた訓練画像で、バッチ正規化が正規化なしに対して得るテスト正解率の利得から、"
+            "ノイズなしでの利得を引く。両方とも正であること。",
         ),
         kind="superiority",
         cases=(Case(ON_EACH_DATA_SET, (more_gain("pixels"), more_gain("labels"))),),

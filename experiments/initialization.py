@@ -141,7 +141,7 @@ CLAIMS = (
         checked=Text(
             "Where a difference is exactly 0, the tuning seeds named (1, 0) itself the best of the twelve starts, so that both arms are "
             "the same runs. In the residual net γ = 0 starts every block as the identity; trainings here are short.",
-            "差がちょうど0の場合、調整用シードが選んだ最良の開始値が (1, 0) 自身であり、両腕は同じ学習である。"
+            "差がちょうど0の場合、調整用シードが選んだ最良の開始値が (1, 0) 自身であり、両条件は同じ学習である。"
             "残差ネットで γ=0 とすると各ブロックは恒等写像から始まる。ここでの学習は短い。",
         ),
     ),

@@ -23,7 +23,7 @@ LAGGING = Text(
     "batch norm loses accuracy in its averages, not in its weights, and the more the higher the rate. Measured on the same runs "
     "with statistics recomputed over the training images, it comes out as below. What the claim says of training itself is "
     "closer to that; what a user of a constant rate gets is the verdict.",
-    "ここでは学習率が一定で、重みは最後まで動き続けるため、実行時平均(減衰率0.9)が遅れる。良い学習率でもバッチ正規化は重みではなく"
+    "ここでは学習率が一定で、重みは最後まで動き続けるため、移動平均(減衰率0.9)が遅れる。良い学習率でもバッチ正規化は重みではなく"
     "平均のために正解率を失い、学習率が高いほど大きい。同じ学習結果を、訓練画像で計算し直した統計量で測ると下のとおり。学習そのものについての"
     "主張にはこちらが近く、一定の学習率で使う人が得るものは判定のほうである。",
 )
@@ -80,7 +80,7 @@ CLAIMS = (
         method=Text(
             "The largest rate that trains to within 5 points of the arm's own best validation accuracy, found for every seed on a "
             "ladder of rates: batch over none. Much higher means at least three times.",
-            "各腕の最良の検証正解率から5ポイント以内に達する最大の学習率を、シードごとに段階的に探し、batch ÷ none を求める。"
+            "各条件の最良の検証正解率から5ポイント以内に達する最大の学習率を、シードごとに段階的に探し、batch ÷ none を求める。"
             "三倍以上を「ずっと高い」とする。",
         ),
         kind="superiority",

@@ -44,7 +44,7 @@ class FixupBlock(nn.Module):
 
 
 class ScaledStandardizedConv2d(nn.Conv2d):
-    """A convolution with the weight g_c·(w_c − mean(w_c)) / √(fan_in·var(w_c) + ε), statistics over one output channel.
+    """A convolution with the weight g_c·(w_c − mean(w_c)) / √max(fan_in·var(w_c), ε), statistics over one output channel.
 
     With g = 1 and inputs of unit variance the outputs have unit variance, whatever the weights.
     """

@@ -11,9 +11,12 @@ from normlab.norms.method import Method
 class SyncBatchNorm(BatchMomentsNorm):
     """Batch normalization of a batch that is spread over processes: statistics of all of it.
 
-    μ = Σ_p Σx / Σ_p n_p and then σ² = Σ_p Σ(x − μ)² / Σ_p n_p, each sum over the default process group of
-    torch.distributed (gloo, NCCL) and differentiable, so shards may be of different sizes. In one process this is batch
-    norm, as it is where ``synchronized`` is turned off. torch.nn.SyncBatchNorm is the same for GPUs alone.
+    For inputs (N, C, *) in each process, a channel's μ = Σ_p Σx / Σ_p n_p and then σ² = Σ_p Σ(x − μ)² / Σ_p n_p, each sum
+    over the default process group of torch.distributed (gloo, NCCL) and differentiable, so shards may be of different sizes.
+    In one process this is batch norm, as it is where ``synchronized`` is turned off. torch.nn.SyncBatchNorm is the same for
+    GPUs alone.
+
+    Paper: Peng et al. 2018 (MegDet).
 
     Raises:
         NormlabError: in training, if all processes together hold a single value a channel.
