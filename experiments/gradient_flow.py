@@ -68,8 +68,8 @@ CLAIMS = (
             "三つの活性化関数、深さ64まで。",
         ),
         checked=Text(
-            "See deeper-trains: with He et al.'s weights tanh and ReLU nets have little to be kept from; sigmoid nets have. The gradient is "
-            "that of the activations, which the scale of the weights before a batch norm does not change (tested).",
+            "See deeper-trains: with He et al.'s weights tanh and ReLU nets have little to be kept from; sigmoid nets have. The gradient "
+            "is that of the activations, which the scale of the weights before a batch norm does not change (tested).",
             "deeper-trains を参照。He らの初期値では、tanh と ReLU のネットに防ぐべき消失・爆発はほとんどなく、シグモイドにはある。"
             "測るのは活性に関する勾配で、バッチ正規化の前の重みの大きさには依存しない(テスト済み)。",
         ),
