@@ -259,15 +259,25 @@ def test_yaml_tags_make_no_objects(call: Call, tmp_path: Path, sweep: list[str])
     assert not target.exists()
 
 
-def test_two_hosts_with_one_name_and_other_time_zones_share_a_store(tmp_path: Path) -> None:
+JUMPING = """
+import random, time
+real = time.time
+time.time = lambda: real() + random.choice([-86400, 0, 86400])
+time.time_ns = lambda: int(time.time() * 1e9)
+"""
+
+
+def test_two_hosts_with_one_name_other_time_zones_and_jumping_clocks_share_a_store(tmp_path: Path) -> None:
     """Nothing reads a host's name or the wall clock to decide anything."""
-    folder = tmp_path / "shared"
+    folder, clock = tmp_path / "shared", tmp_path / "clock"
     zones = ("Pacific/Kiritimati", "Pacific/Pago_Pago")
     folder.mkdir()
+    clock.mkdir()
+    (clock / "sitecustomize.py").write_text(JUMPING)
     sweeps = [
         subprocess.Popen(
             [sys.executable, TRAIN, *SWEEP], cwd=folder, text=True, stderr=subprocess.PIPE,
-            env=os.environ | {"DATA_DIR": str(folder / "data"), "TZ": zone, "HOSTNAME": "twin"},
+            env=os.environ | {"DATA_DIR": str(folder / "data"), "TZ": zone, "HOSTNAME": "twin", "PYTHONPATH": str(clock)},
         )
         for zone in zones
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from normlab.sweeps.expand import Expander
 from normlab.sweeps.plan import Item, outstanding
 from normlab.sweeps.sweep import Crashes, sweep
 from normlab.sweeps.work import work
+from tests.conftest import ROOT
 from tests.sweeps.test_costs import DESIGN
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -105,6 +107,34 @@ def test_records_of_one_run_asked_for_by_two_experiments_keep_what_both_measured
     assert again.experiment == "toy"
     assert again.config.measure.probe_loss
     assert again.config.measure.covers(plan.config.measure)
+
+
+COUNTS = """
+import os
+from torch import nn
+class Counts(nn.BatchNorm2d):
+    def __init__(self, num_features):
+        super().__init__(num_features)
+        with open(os.environ["COUNTED"], "a") as file: file.write("built\\n")
+"""
+
+
+def test_two_sweeps_at_once_do_no_run_twice(tmp_path: Path) -> None:
+    (tmp_path / "counting.py").write_text(COUNTS)
+    arguments = ["-m", "norm=custom", "norm.target=counting.Counts", "net.hidden=null", "seed=0,1,2,3,4,5", *TINY[:5]]
+    built = {}
+    for together in (1, 2):
+        folder, counted = tmp_path / f"{together}", tmp_path / f"counted {together}"
+        folder.mkdir()
+        environment = os.environ | {"PYTHONPATH": str(tmp_path), "COUNTED": str(counted), "DATA_DIR": str(folder)}
+        command = [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments, "training.epochs=20"]
+        sweeps = [
+            subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL) for _ in range(together)
+        ]
+        assert [sweep.wait(timeout=300) for sweep in sweeps] == [0] * together
+        assert len(Store(folder / "results" / "quick").refresh()) == 6
+        built[together] = len(counted.read_text().splitlines())
+    assert built[2] == built[1]
 
 
 @pytest.mark.parametrize(("launcher", "module"), [("ray", "ray"), ("submitit_slurm", "submitit")])
