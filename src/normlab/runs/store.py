@@ -1,6 +1,7 @@
 """The store of one scale: a file a run while sweeps write, one flat table a kind when they are done."""
 
 import hashlib
+import json
 import math
 import re
 import sys
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from normlab.errors import NormlabError
+from normlab.errors import NormlabError, first_line
 from normlab.runs.claim import Claim, Claims
 from normlab.runs.record import BrokenRecord, Record, StoreError, read, write, write_atomically
 from normlab.training.savepoint import Savepoint
@@ -35,6 +36,7 @@ HISTORY = [
 ]  # fmt: skip
 
 COMPACTING, TIMING, REGISTERING = "compacting", "timing", "registering"  # claims that are no run's
+DIGESTS = "digests.json"  # of the compacted tables
 NO_RUNS = {COMPACTING, TIMING, REGISTERING}
 
 
@@ -247,7 +249,12 @@ class Store:
         self._compacted_at = (self.root / "runs.parquet").stat().st_mtime
 
     def _write_table(self, name: str, table: pd.DataFrame) -> None:
-        content = table.to_parquet(index=False, compression="zstd", write_page_checksum=True)
+        content = table.to_parquet(index=False, compression="zstd")
+        known = _digests(self.root)
+        known[name] = [*known.get(name, [])[-1:], hashlib.sha256(content).hexdigest()]  # the last one and this one,
+        write_atomically(
+            self.root / DIGESTS, (json.dumps(known, indent=1) + "\n").encode()
+        )  # whichever is there after a crash
         write_atomically(self.root / f"{name}.parquet", content)
 
 
@@ -265,20 +272,27 @@ def weights_sha256(weights: dict[str, Tensor]) -> str:
 
 
 def _query(file: Path) -> pd.DataFrame:
-    """A compacted table, its pages' checksums verified.
+    """A compacted table, if it is one of the last two that were written under its name.
 
     Raises:
         StoreError: if it is damaged. It holds many runs, so nothing but its owner can say what is to become of it.
     """
     try:
-        with pq.ParquetFile(file, page_checksum_verification=True) as source:
-            table = source.read()
-        return duckdb.from_arrow(table).df()
-    except (pa.ArrowException, duckdb.Error, OSError, ValueError, KeyError) as error:
-        what = "is not there" if isinstance(error, FileNotFoundError) else f"is damaged ({type(error).__name__})"
+        content, known = file.read_bytes(), _digests(file.parent).get(file.stem)
+        if known and hashlib.sha256(content).hexdigest() not in known:
+            raise ValueError("checksum mismatch")
+        return duckdb.from_arrow(pq.read_table(pa.BufferReader(content))).df()
+    except (pa.ArrowException, duckdb.Error, OSError, ValueError) as error:
+        what = "is not there" if isinstance(error, FileNotFoundError) else f"is damaged ({first_line(error)[:80]})"
         raise StoreError(
-            f"{file} {what}; restore it from a copy (as with git checkout), or remove all tables of its folder and run again"
+            f"{file} {what}; restore it and {DIGESTS} from a copy (as with git checkout), or remove all tables of its folder and "
+            "run again"
         ) from error
+
+
+def _digests(root: Path) -> dict[str, list[str]]:
+    file = root / DIGESTS
+    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def _absent(value: Any) -> bool:
