@@ -53,6 +53,8 @@ class WandbTracker:
                 pass
 
     def _talk(self) -> None:
+        # W&B's reports on itself: at the process's end they would wait for a service that does not answer.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb
 
         mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
