@@ -45,7 +45,8 @@ def test_the_committed_verdicts_follow_from_the_committed_runs(store: Store) -> 
 def test_a_committed_run_can_be_made_again(store: Store, tmp_path: Path, data: str, net: str, norm: str) -> None:
     runs = store.runs()
     kind = (runs["data"] == data) & (runs["net"] == net) & (runs["norm"] == norm)
-    reported = runs[kind & (runs["status"] == "ok") & (runs["role"] == "report")]
+    trained = (runs["status"] == "ok") & (runs["steps"] > 0)
+    reported = runs[kind & trained & (runs["role"] == "report")]
     row = reported.sort_values(["seconds", "run_key"]).iloc[0]
     config = RunConfig.parse(json.loads(row["config"]) | {"measure": json.loads(row["measured"])})
     assert run_key(config) == row["run_key"]
