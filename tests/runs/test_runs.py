@@ -149,14 +149,15 @@ def flipped(content: bytes, chance: random.Random) -> bytes:
 
 def test_a_record_with_any_bit_turned_over_is_the_same_or_broken(store: Store, make_config: Make) -> None:
     file = store.root / "runs" / f"{run_key(make_config(norm='batch'))}.parquet"
-    whole, content, chance, broken = read(file), file.read_bytes(), random.Random(0), 0
-    for _ in range(200):
-        file.write_bytes(flipped(content, chance))
-        try:
-            assert read(file) == whole
-        except BrokenRecord:
-            broken += 1
-    assert broken > 100
+    whole, content, broken = read(file), file.read_bytes(), 0
+    for place in range(0, len(content), 13):
+        for bit in (0, 5):
+            file.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+            try:
+                assert read(file) == whole
+            except BrokenRecord:
+                broken += 1
+    assert broken > len(content) / 13
 
 
 def test_compacted_tables_with_any_bit_turned_over_are_the_same_or_told(store: Store) -> None:

@@ -34,8 +34,9 @@ class Record:
     table: list[dict[str, Any]] = field(default_factory=list)
 
 
-def _digest(facts: str) -> str:
-    return hashlib.sha256(facts.encode()).hexdigest()
+def _digest(facts: str, rows: list[dict[str, Any]]) -> str:
+    """A digest of all that a record says."""
+    return hashlib.sha256((facts + json.dumps(rows)).encode()).hexdigest()
 
 
 def write_atomically(target: Path, content: bytes) -> None:
@@ -69,32 +70,13 @@ def _strict(value: Any) -> Any:
 
 
 def write(target: Path, record: Record) -> None:
-    """Write ``record`` as zstd Parquet with page checksums and a digest of its facts."""
+    """Write ``record`` as zstd Parquet with a digest of all it says."""
     facts = json.dumps({k: _strict(v) for k, v in record.facts.items()}, sort_keys=True)
     table = pa.Table.from_pylist(record.table) if record.table else pa.table({"step": pa.array([], pa.int64())})
-    meta = json.dumps({"schema": SCHEMA, "sha256": _digest(facts), "facts": facts, "columns": table.column_names})
+    meta = json.dumps({"schema": SCHEMA, "sha256": _digest(facts, table.to_pylist()), "facts": facts})
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table.replace_schema_metadata({META: meta.encode()}), sink, compression="zstd", write_page_checksum=True
-    )
+    pq.write_table(table.replace_schema_metadata({META: meta.encode()}), sink, compression="zstd")
     write_atomically(target, sink.getvalue().to_pybytes())
-
-
-def parse_facts(meta: bytes | str, columns: list[str], origin: object) -> dict[str, Any]:
-    """The facts in a record's metadata, which also names the table's columns.
-
-    Raises:
-        BrokenRecord: if they are not whole or of another schema.
-    """
-    try:
-        content = json.loads(meta)
-        if content["schema"] != SCHEMA:
-            raise BrokenRecord(f"{origin} has record version {content['schema']}, this normlab reads {SCHEMA}")
-        if _digest(content["facts"]) != content["sha256"] or content.get("columns", columns) != columns:
-            raise BrokenRecord(f"{origin} is damaged: checksum mismatch")
-        return json.loads(content["facts"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BrokenRecord(f"{origin} is no record of normlab") from error
 
 
 def read(source: Path) -> Record:
@@ -104,12 +86,29 @@ def read(source: Path) -> Record:
         BrokenRecord: if the file is truncated, damaged, foreign or of another version.
     """
     try:
-        with pq.ParquetFile(source, page_checksum_verification=True) as file:
-            metadata, table = file.metadata.metadata or {}, file.read()
+        with pq.ParquetFile(source) as file:
+            metadata, rows = file.metadata.metadata or {}, file.read().to_pylist()
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:  # a damaged footer has many ways to fail
         raise BrokenRecord(f"{source} is damaged ({type(error).__name__})") from error
     if META not in metadata:
         raise BrokenRecord(f"{source} is no record of normlab")
-    return Record(parse_facts(metadata[META], table.column_names, source), table.to_pylist())
+    return Record(_facts(metadata[META], rows, source), rows)
+
+
+def _facts(meta: bytes, rows: list[dict[str, Any]], source: Path) -> dict[str, Any]:
+    """The facts in a record's metadata, if they and the table are what was written.
+
+    Raises:
+        BrokenRecord: if they are not, or of another schema.
+    """
+    try:
+        content = json.loads(meta)
+        if content["schema"] != SCHEMA:
+            raise BrokenRecord(f"{source} has record version {content['schema']}, this normlab reads {SCHEMA}")
+        if _digest(content["facts"], rows) != content["sha256"]:
+            raise BrokenRecord(f"{source} is damaged: checksum mismatch")
+        return json.loads(content["facts"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BrokenRecord(f"{source} is no record of normlab") from error

@@ -251,10 +251,9 @@ class Store:
     def _write_table(self, name: str, table: pd.DataFrame) -> None:
         content = table.to_parquet(index=False, compression="zstd")
         known = _digests(self.root)
-        known[name] = [*known.get(name, [])[-1:], hashlib.sha256(content).hexdigest()]  # the last one and this one,
-        write_atomically(
-            self.root / DIGESTS, (json.dumps(known, indent=1) + "\n").encode()
-        )  # whichever is there after a crash
+        # The last one and this one: a crash between the two writes below leaves either.
+        known[name] = [*known.get(name, [])[-1:], hashlib.sha256(content).hexdigest()]
+        write_atomically(self.root / DIGESTS, (json.dumps(known, indent=1) + "\n").encode())
         write_atomically(self.root / f"{name}.parquet", content)
 
 
