@@ -22,7 +22,7 @@ LAUNCH_joblib := hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
 LAUNCH_basic := hydra/launcher=basic
 LAUNCH_slurm := hydra/launcher=submitit_slurm sweep.workers=$(JOBS) hydra.launcher.array_parallelism=$(JOBS)
 LAUNCH_ray := hydra/launcher=ray hydra.launcher.n_jobs=$(JOBS) hydra.launcher.address=$(ADDRESS)
-LAUNCH = $(LAUNCH_$(LAUNCHER))
+LAUNCH = $(or $(LAUNCH_$(LAUNCHER)),$(error unknown LAUNCHER=$(LAUNCHER); there are joblib, basic, ray, slurm))
 
 .PHONY: help
 help: ## this list
@@ -77,7 +77,6 @@ train: setup ## one run: make train ARGS="norm=group data=cifar10"
 .PHONY: sweep
 sweep: setup ## what is missing of one experiment: make sweep EXPERIMENT=placement SCALE=cpu
 	@test -n "$(EXPERIMENT)" || { echo "error: say which experiment, EXPERIMENT=one of: $$(echo $$($(PY) scripts/designed.py $(SCALE)))" >&2; exit 2; }
-	@test -n "$(LAUNCH)" || { echo "error: unknown LAUNCHER=$(LAUNCHER); there are joblib, basic, ray, slurm" >&2; exit 2; }
 	@$(PY) scripts/train.py -m experiment=$(EXPERIMENT) scale=$(SCALE) results=$(RESULTS) $(LAUNCH) $(ARGS)
 
 .PHONY: report

@@ -115,7 +115,7 @@ def _trials(kind: Kind, keys: list[str], numbers: WithEvents, constants: Mapping
             for pair in range(first, first + PAIRS)
             for arm in range(kind.runs)
         ]
-        reader = CellReader(pd.DataFrame(cells), numbers, measure_over_runs)
+        reader = CellReader(cells, numbers, measure_over_runs)
         effects = reader.effects(kind.contrast, {}, constants, range(first, first + PAIRS))
         if len(effects.by_seed) >= 3:  # with fewer nothing is decided, and p is 1 by definition
             found.append(kind.decide(effects.array, effects.step))

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from normlab.config import RunConfig
+from normlab.runs.key import run_key
 from normlab.runs.store import Store
+from tests.conftest import ROOT, SMALL
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 TINY = ["data.train_size=100", "data.validation_size=50", "data.test_size=50", "training.epochs=1"]
@@ -47,6 +50,25 @@ def test_one_clear_line(call: Call, script: str, arguments: list[str], message: 
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("target", ["reproduce", "sweep", "claim", "cost"])
+def test_an_unknown_launcher(target: str) -> None:
+    command = ["make", "-n", target, "LAUNCHER=slrum", "EXPERIMENT=placement", "CLAIM=before-is-better"]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert "unknown LAUNCHER=slrum; there are joblib, basic, ray, slurm" in done.stderr
+
+
+def test_a_run_that_another_process_is_at(call: Call, tmp_path: Path, make_config: Callable[..., RunConfig]) -> None:
+    key = run_key(make_config(norm="batch"))
+    arguments = [f"{name}={str(value).replace(' ', '')}" for name, value in SMALL.items()]
+    with Store(tmp_path / "results" / "quick").exclusive(key):
+        done = call("train.py", "norm=batch", *arguments)
+    assert done.returncode != 0
+    assert f"another process is at run {key}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert call("train.py", "norm=batch", *arguments).returncode == 0
 
 
 def test_a_corrupt_data_file(call: Call, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class NormlabSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         from normlab.runs.store import Store
-        from normlab.sweeps.sweep import sweep
+        from normlab.sweeps.sweep import forget_missing, sweep
 
         assert self.config is not None
         config: Any = OmegaConf.to_container(
@@ -64,6 +64,9 @@ class NormlabSweeper(Sweeper):
         _register(config, store)
         title = config["experiment"]["name"] if config["experiment"] else "sweep"
         expand = _expander(config, overrides, store)
+        if config["sweep"]["retry_missing"]:
+            store.refresh()
+            forget_missing(expand().planned, store)
         passed_on = [a for a, o in zip(arguments, overrides, strict=True) if o.key_or_group in PASSED_ON]
 
         def launch(plan: Path) -> None:

@@ -12,16 +12,11 @@ import pandas as pd
 import pytest
 
 from normlab.runs.store import Store
+from tests.cluster.sweep import SWEEP, TRAIN, table
 
 # Ray's own test cluster leaves pipes open in this process, which is not the one under test.
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("default")]
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'normlab[ray]'")
-ROOT = Path(__file__).resolve().parents[2]
-SWEEP = [
-    "-m", "norm=batch,group,none", "seed=0,1,2,3", "training.epochs=30", "data.train_size=200", "data.validation_size=50",
-    "data.test_size=50", "data.batch_size=20", "net.widths=[8]", "net.hidden=8", "evaluation=training_memory",
-]  # fmt: skip
-COLUMNS = ["run_key", "norm", "seed", "status", "test_accuracy", "train_loss", "weights_sha256"]
 
 
 @pytest.fixture
@@ -47,16 +42,12 @@ def cluster() -> Iterator[Any]:
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     folder.mkdir()
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "train.py"), *SWEEP, *arguments],
+        [sys.executable, TRAIN, *SWEEP, *arguments],
         cwd=folder,
         text=True,
         stderr=subprocess.PIPE,
         env=os.environ | {"DATA_DIR": str(folder / "data")},
     )
-
-
-def table(folder: Path) -> pd.DataFrame:
-    return Store(folder / "results" / "quick").refresh().runs()[COLUMNS]
 
 
 def test_a_killed_node_costs_no_run(cluster: Any, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from normlab.runs.store import Store
 from tests.cluster.slurm import Slurm, UnavailableError, fetch
-from tests.cluster.test_ray import COLUMNS, ROOT, SWEEP
+from tests.cluster.sweep import SWEEP, TRAIN, table
 
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("default")]
 pytest.importorskip("submitit", reason="needs hydra-submitit-launcher: pip install 'normlab[slurm]'")
@@ -30,16 +30,12 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     made.stop()
 
 
-def table(folder: Path) -> pd.DataFrame:
-    return Store(folder / "results" / "quick").refresh().runs()[COLUMNS]
-
-
 def test_a_killed_node_costs_no_run(slurm: Slurm, tmp_path: Path) -> None:
     """Two array jobs take all runs; one of them dies with its node, and the other and its second try do the rest."""
 
     def start(name: str, *arguments: str) -> subprocess.Popen[str]:
         (tmp_path / name).mkdir()
-        command = [sys.executable, str(ROOT / "scripts" / "train.py"), *SWEEP, *arguments]
+        command = [sys.executable, TRAIN, *SWEEP, *arguments]
         environment = slurm.environment | {"DATA_DIR": str(tmp_path / "data")}
         return subprocess.Popen(command, cwd=tmp_path / name, text=True, stderr=subprocess.PIPE, env=environment)
 

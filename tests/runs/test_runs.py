@@ -391,3 +391,29 @@ def test_a_missing_run_survives_compaction(store: Store, make_config: Make) -> N
     assert (store.facts(run_key(config)) or {})["status"] == "missing"
     assert measure(store, run_key(config), "test_accuracy") is None
     assert store.evaluation("key", "empty") is not None
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_forgotten_run_is_not_done_and_the_others_stay(store: Store, make_config: Make, compacted: bool) -> None:
+    gone, stays = (run_key(make_config(norm=norm)) for norm in ("batch", "none"))
+    for key in (gone, stays):
+        store.put_evaluation(key, "toy", {"a": 1.5})
+    if compacted:
+        store.compact()
+    store.forget({gone})
+    for found in (store.refresh(), Store(store.root).refresh()):
+        assert found.facts(gone) is None
+        assert found.history(gone).empty
+        assert found.evaluation(gone, "toy") is None
+        assert found.evaluation(stays, "toy") == {"a": 1.5}
+        assert len(found) == 1
+
+
+def test_compaction_sweeps_up_after_killed_processes_while_nobody_is_at_work(store: Store) -> None:
+    torn = store.root / "weights" / ".abc.partial"
+    torn.write_bytes(b"half")
+    with store.exclusive("a run"):
+        store.compact()
+        assert torn.exists()
+    store.compact()
+    assert not torn.exists()

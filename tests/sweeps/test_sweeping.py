@@ -163,13 +163,14 @@ def test_a_killed_worker_costs_its_run_and_the_sweep_goes_on(tmp_path: Path) -> 
 
 
 HANGS = """
-import signal, time
+import os, signal, time
 from torch import nn
 class {name}(nn.Identity):
     def __init__(self, num_features): super().__init__()
     def forward(self, x):
         {deafness}
-        time.sleep(600)
+        time.sleep(600 if "HANG" in os.environ else 0)
+        return x
 """
 
 
@@ -178,7 +179,7 @@ def test_a_run_that_hangs_is_stopped_and_recorded(call: Call, tmp_path: Path, de
     """Also where it hears no signal: then its process is ended, and the others' runs are done by new ones."""
     deafness = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])" if deaf else "pass"
     (tmp_path / "hanging.py").write_text(HANGS.format(name="Hangs", deafness=deafness))
-    environment = os.environ | {"PYTHONPATH": str(tmp_path), "DATA_DIR": str(tmp_path / "data")}
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "DATA_DIR": str(tmp_path / "data"), "HANG": "1"}
     arguments = ["-m", "norm=custom", "norm.target=hanging.Hangs", "seed=0", "training.epochs=1", *TINY]
     joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"] if launcher == "joblib" else []
     done = call("train.py", *arguments, "sweep.time_limit=3", *joblib, env=environment)
@@ -187,3 +188,7 @@ def test_a_run_that_hangs_is_stopped_and_recorded(call: Call, tmp_path: Path, de
     assert record["status"] == "missing"
     assert "took longer than 3 s" in record["reason"]
     assert call("train.py", *arguments, *joblib, env=environment).returncode == 0
+    del environment["HANG"]
+    again = call("train.py", *arguments, *joblib, "sweep.retry_missing=true", env=environment)
+    assert "1 missing runs are tried again" in again.stderr
+    assert Store(tmp_path / "results" / "quick").refresh().runs()["status"].iloc[0] in ("ok", "diverged")

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
@@ -83,7 +82,7 @@ class Table:
 
     @property
     def reader(self) -> CellReader:
-        return CellReader(pd.DataFrame(self.rows), self, measure_over_runs)
+        return CellReader(self.rows, self, measure_over_runs)
 
 
 def claim(

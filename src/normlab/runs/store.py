@@ -6,7 +6,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -221,15 +221,39 @@ class Store:
         return self._claims.bury()
 
     def compact(self) -> None:
-        """Move all single files into the flat tables; one process at a time, so that none overwrites another's."""
-        with self.exclusive(COMPACTING):
-            self._compact()
+        """Move all single files into the flat tables; one process at a time, so that none overwrites another's.
 
-    def _compact(self) -> None:
-        self.refresh()
-        absorbed = {file: written for file, written in self._seen.items() if file.exists()}
-        if not absorbed:
-            return
+        While nobody else is at work, what killed processes left half written goes too.
+        """
+        with self.exclusive(COMPACTING):
+            self.refresh()
+            absorbed = {file: written for file, written in self._seen.items() if file.exists()}
+            if absorbed:
+                self._write_tables()
+            for file, written in absorbed.items():
+                if file.exists() and file.stat().st_mtime_ns == written:  # else it was written again meanwhile
+                    file.unlink(missing_ok=True)
+            self._seen.clear()
+            if self._claims.held() <= {COMPACTING}:
+                for file in self.root.glob("*/.*.partial"):
+                    file.unlink(missing_ok=True)
+
+    def forget(self, run_keys: Collection[str]) -> None:
+        """Drop runs and what was asked of them, so that they count as not done."""
+        with self.exclusive(COMPACTING):
+            self.refresh()
+            for key in run_keys:
+                self._facts.pop(key, None)
+                self._histories.pop(key, None)
+                (self.root / "runs" / f"{key}.parquet").unlink(missing_ok=True)
+                for file in (self.root / "evaluations").glob(f"{key}-*.parquet"):
+                    file.unlink(missing_ok=True)
+            self._evaluations = {of: found for of, found in self._evaluations.items() if of[0] not in run_keys}
+            self.measured.clear()
+            if (self.root / "runs.parquet").exists():
+                self._write_tables()
+
+    def _write_tables(self) -> None:
         keys = sorted(self._facts)
         histories = [history.assign(run_key=key) for key in keys if len(history := self.history(key))]
         evaluations = [
@@ -242,10 +266,6 @@ class Store:
         if evaluations:
             self._write_table("evaluations", pd.DataFrame(evaluations))
         self._write_table("runs", self.runs())
-        for file, written in absorbed.items():
-            if file.exists() and file.stat().st_mtime_ns == written:  # else it was written again meanwhile
-                file.unlink(missing_ok=True)
-        self._seen.clear()
         self._compacted_at = (self.root / "runs.parquet").stat().st_mtime
 
     def _write_table(self, name: str, table: pd.DataFrame) -> None:

@@ -1,8 +1,9 @@
 """Overrides to run configurations, composing each combination of groups once."""
 
 import copy
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -18,25 +19,34 @@ GROUPS = ("data", "net", "norm", "optimizer", "schedule", "scale")
 class Composer:
     """Turns overrides (``{"norm": "batch", "optimizer.lr": 0.1}``) into checked configurations.
 
-    Group choices go through Hydra once a combination; values are set on the plain result, in the order given.
+    Hydra composes every option once, alone: no group's options reach into another's. Values are set on the plain result, in
+    the order given.
     """
 
     def __init__(self) -> None:
-        self._composed: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
+        self._options: dict[tuple[str, str] | None, dict[str, Any]] = {}
+        self._composed: dict[tuple[tuple[str, str], ...], str] = {}
 
-    def _groups(self, choices: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-        if choices not in self._composed:
-            overrides = [f"{group}={choice}" for group, choice in choices]
+    def _option(self, choice: tuple[str, str] | None) -> dict[str, Any]:
+        """The whole configuration with one group's option chosen, or none."""
+        if choice not in self._options:
+            overrides = [f"{choice[0]}={choice[1]}"] if choice else []
             if GlobalHydra.instance().is_initialized():
                 config = compose("train", overrides)
             else:
                 with initialize_config_dir(str(config_dir()), version_base="1.3"):
                     config = compose("train", overrides)
-            content = OmegaConf.to_container(config, resolve=False)
-            assert isinstance(content, dict)
-            content["numerics"] |= {name: content["scale"][name] for name in ("device", "cuda_graph")}
-            self._composed[choices] = {str(name): content[name] for name in RunConfig.model_fields}
-        return self._composed[choices]
+            self._options[choice] = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+        return self._options[choice]
+
+    def _groups(self, choices: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+        """The configuration with these options, the caller's own."""
+        if choices not in self._composed:
+            content = self._option(None) | {choice[0]: self._option(choice)[choice[0]] for choice in choices}
+            from_scale = {name: content["scale"][name] for name in ("device", "cuda_graph")}
+            content["numerics"] = content["numerics"] | from_scale
+            self._composed[choices] = json.dumps({name: content[name] for name in RunConfig.model_fields})
+        return cast(dict[str, Any], json.loads(self._composed[choices]))
 
     def __call__(self, overrides: Mapping[str, Any]) -> RunConfig:
         """The configuration that ``overrides`` mean.
@@ -46,7 +56,7 @@ class Composer:
             HydraException: for an unknown group choice.
         """
         choices = tuple(sorted((k, str(v)) for k, v in overrides.items() if k in GROUPS))
-        values = copy.deepcopy(self._groups(choices))
+        values = self._groups(choices)
         for key, value in overrides.items():
             if key not in GROUPS:
                 _set(values, key, value)

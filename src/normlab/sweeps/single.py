@@ -5,6 +5,8 @@ from typing import Any
 from rich.console import Console
 
 from normlab.config import RunConfig
+from normlab.errors import NormlabError
+from normlab.runs.claim import Claim
 from normlab.runs.evaluations import evaluate_run, named_evaluations
 from normlab.runs.execute import execute, is_done, scientific
 from normlab.runs.key import run_key
@@ -14,13 +16,33 @@ from normlab.tracking import make_tracker
 SHOWN = ("test_accuracy", "test_accuracy_recalibrated", "test_accuracy_batch", "test_loss", "train_loss", "seconds")
 
 
+def _right_to(store: Store, key: str) -> Claim:
+    """The right to do a run.
+
+    Raises:
+        NormlabError: while another process has it.
+    """
+    claim = store.claim(key)
+    if claim is None:
+        raise NormlabError(f"another process is at run {key}; `make status` shows how far sweeps are")
+    return claim
+
+
 def train_one(composed: dict[str, Any]) -> None:
-    """Do the composed run and the evaluations asked for unless the store holds them, and show its measures."""
+    """Do the composed run and the evaluations asked for unless the store holds them, and show its measures.
+
+    A run that is recorded as missing is tried again: whoever asks for it alone means it.
+
+    Raises:
+        NormlabError: while another process is at this run.
+    """
     console = Console(highlight=False, soft_wrap=True)
     config = RunConfig.parse({name: composed[name] for name in RunConfig.model_fields})
     store = Store.of_scale(composed["results"], composed["scale"]["name"]).refresh()
     key = run_key(config)
     evaluations = named_evaluations(composed["evaluation"])
+    if (store.facts(key) or {}).get("status") == "missing":
+        store.forget({key})
     if is_done(store, key, config):
         console.print(f"run {key} is done already:")
     else:
@@ -36,7 +58,8 @@ def train_one(composed: dict[str, Any]) -> None:
             tracker.row(row)
 
         try:
-            record = execute(config, store, listener=listen)
+            with _right_to(store, key):
+                record = execute(config, store, listener=listen)
         finally:
             tracker.finish(record)
             tracker.close()
@@ -50,7 +73,8 @@ def train_one(composed: dict[str, Any]) -> None:
     for evaluation in evaluations:
         found = store.evaluation(key, evaluation)
         if found is None:
-            found = evaluate_run(config, evaluation, store)
+            with _right_to(store, key):
+                found = evaluate_run(config, evaluation, store)
         console.print(f"{evaluation}:")
         for name, value in found.items():
             console.print(f"  {name:28s} {value:.4f}")

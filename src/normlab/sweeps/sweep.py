@@ -76,6 +76,14 @@ def sweep(
     return expansion
 
 
+def forget_missing(planned: list[Planned], store: Store) -> None:
+    """Have the planned runs that are recorded as missing done again."""
+    missing = {p.run_key for p in planned if (store.facts(p.run_key) or {}).get("status") == "missing"}
+    if missing:
+        store.forget(missing)
+        print(f"{len(missing)} missing runs are tried again", file=sys.stderr)
+
+
 @dataclass
 class Crashes:
     """Which runs may have killed their workers.

@@ -1,5 +1,7 @@
 """An experiment's cells as the table that contrasts read."""
 
+from typing import Any
+
 import pandas as pd
 
 from normlab.runs.measures import Value, measure
@@ -26,10 +28,10 @@ class StoreNumbers:
         return "ok" if self.store.evaluation(run_key, "cost") is not None else None
 
 
-def cell_table(expansion: Expansion, store: Store) -> pd.DataFrame:
+def cell_rows(expansion: Expansion, store: Store) -> list[dict[str, Any]]:
     """A row a planned run or measurement of costs: grid, cell, role, run_key, status (None while it is not done) and the grid's axes."""
     numbers = StoreNumbers(store)
-    rows = [
+    return [
         {
             "grid": plan.grid,
             "cell": plan.cell,
@@ -40,4 +42,8 @@ def cell_table(expansion: Expansion, store: Store) -> pd.DataFrame:
         }
         for plan in (*expansion.planned, *expansion.costs)
     ]
-    return pd.DataFrame(rows)
+
+
+def cell_table(expansion: Expansion, store: Store) -> pd.DataFrame:
+    """The rows of :func:`cell_rows` as a table, for figures."""
+    return pd.DataFrame(cell_rows(expansion, store))

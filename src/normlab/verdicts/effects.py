@@ -1,11 +1,10 @@
 """The paired effects of a contrast, read off the table of an experiment's cells."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from normlab.runs.measures import Value, evaluation_of, higher_is_better, reading_of
 from normlab.verdicts.claim import Arm, Contrast, Pick
@@ -21,6 +20,7 @@ class Numbers(Protocol):
     def evaluated(self, run_key: str, evaluation: str) -> bool: ...
 
 
+Row = Mapping[str, Any]  # of a table of cells
 OverRuns = Callable[[list[float], list[float], str], Value]
 
 
@@ -45,39 +45,33 @@ class Effects:
 
 
 class CellReader:
-    """Reads contrasts off ``cells``: a row a planned run with grid, role, seed, run_key and the grid's axes."""
+    """Reads contrasts off ``cells``: a row a planned run with grid, cell, role, seed, run_key and the grid's axes."""
 
-    def __init__(self, cells: pd.DataFrame, numbers: Numbers, over_runs: OverRuns) -> None:
+    def __init__(self, cells: Iterable[Row], numbers: Numbers, over_runs: OverRuns) -> None:
         self.numbers = numbers
         self.over_runs = over_runs
-        self.by_grid = dict(tuple(cells.groupby("grid"))) if len(cells) else {}
+        self._of_role: dict[tuple[str, str], list[Row]] = {}
+        for row in cells:
+            self._of_role.setdefault((row["grid"], row["role"]), []).append(row)
 
-    def rows(self, arm: Arm, at: Mapping[str, Any], role: str = "report") -> pd.DataFrame:
+    def rows(self, arm: Arm, at: Mapping[str, Any], role: str = "report") -> list[Row]:
         """The rows of an arm in a setting."""
-        rows = self.by_grid.get(arm.grid)
-        if rows is None:
-            return pd.DataFrame()
-        mask = rows["role"] == role
-        for axis, wanted in {**at, **arm.axes}.items():
-            if axis not in rows:
-                return rows.iloc[:0]
-            mask &= rows[axis].map(lambda found, wanted=wanted: found == wanted)
-        return rows[mask]
+        wanted = {**at, **arm.axes}.items()
+        return [
+            row
+            for row in self._of_role.get((arm.grid, role), [])
+            if all(axis in row and row[axis] == value for axis, value in wanted)
+        ]
 
     def places(self, arm: Arm, at: Mapping[str, Any]) -> set[tuple[str, str]]:
         """The cells, by grid and name, that an arm reads in a setting."""
-        rows = self.rows(arm, at)
-        return {(arm.grid, cell) for cell in rows.get("cell", [])}
+        return {(arm.grid, row["cell"]) for row in self.rows(arm, at)}
 
     def settings(self, contrast: Contrast, by: tuple[str, ...]) -> list[dict[str, Any]]:
         """The values that the axes ``by`` take, in the design's order."""
-        rows = self.by_grid.get(contrast.plus.grid)
-        if rows is None:
-            return []
-        return [
-            dict(zip(by, values, strict=True))
-            for values in rows[list(by)].drop_duplicates().itertuples(index=False, name=None)
-        ]
+        rows = [row for (grid, _), rows in self._of_role.items() if grid == contrast.plus.grid for row in rows]
+        found = dict.fromkeys(tuple(row[axis] for axis in by) for row in rows)
+        return [dict(zip(by, values, strict=True)) for values in found]
 
     def effects(
         self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float], seeds: Sequence[int]
@@ -89,8 +83,8 @@ class CellReader:
             sides.insert(1, {seed: Value(contrast.reference) for seed in seeds})
         if result.missing:
             return result
-        rows = pd.concat([self.rows(arm, at) for arm in contrast.arms])
-        keys = set(rows[rows["seed"].isin(seeds)]["run_key"])
+        read = [row for arm in contrast.arms for row in self.rows(arm, at)]
+        keys = {row["run_key"] for row in read if row["seed"] in seeds}
         result.diverged = sum(self.numbers.status(key) == "diverged" for key in keys)
         for seed in seeds:
             values = [side.get(seed) for side in sides]
@@ -115,27 +109,25 @@ class CellReader:
         seeds: Sequence[int],
         result: Effects,
     ) -> dict[int, Value | None]:
-        rows = self.rows(arm, at)
+        by_seed: dict[int, list[Row]] = {}
+        for row in self.rows(arm, at):
+            by_seed.setdefault(row["seed"], []).append(row)
         measure = self._measure(arm, contrast, at, constants)
-        by_seed = dict(tuple(rows.groupby("seed"))) if len(rows) else {}
         values: dict[int, Value | None] = {}
         for seed in seeds:
-            of_seed = by_seed.get(seed, rows.iloc[:0])
-            present = len(of_seed) > 0 and all(
-                self.numbers.status(key) not in (None, "missing") for key in of_seed["run_key"]
-            )
-            if not present:
+            rows = by_seed.get(seed, [])
+            keys = [row["run_key"] for row in rows]
+            if not keys or any(self.numbers.status(key) in (None, "missing") for key in keys):
                 result.missing += 1
                 continue
             if contrast.over:
-                found = [self.numbers.value(key, reading_of(measure)) for key in of_seed["run_key"]]
-                values[seed] = self.over_runs(
-                    list(of_seed[contrast.over]), [v.number if v else 0.0 for v in found], measure
-                )
+                found = [self.numbers.value(key, reading_of(measure)) for key in keys]
+                places = [row[contrast.over] for row in rows]
+                values[seed] = self.over_runs(places, [v.number if v else 0.0 for v in found], measure)
             else:
-                values[seed] = self.numbers.value(of_seed["run_key"].iloc[0], measure)
+                values[seed] = self.numbers.value(keys[0], measure)
                 needed = evaluation_of(measure)
-                if needed and not self.numbers.evaluated(of_seed["run_key"].iloc[0], needed):
+                if needed and not self.numbers.evaluated(keys[0], needed):
                     result.missing += 1  # the run is there, but what is asked of it was not measured yet
         return values
 
@@ -146,7 +138,7 @@ class CellReader:
 
     def picked(self, pick: Pick, arm: Arm, at: Mapping[str, Any]) -> str:
         """The reported reading whose mean over tuning seeds is best (or worst); the first one while none are there."""
-        keys = self.rows(arm, at, "tune").get("run_key", pd.Series(dtype=str))
+        keys = [row["run_key"] for row in self.rows(arm, at, "tune")]
 
         def mean(value: float) -> float:
             name = pick.named("validation", value)

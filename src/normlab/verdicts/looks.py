@@ -6,7 +6,7 @@ from normlab.runs.measures import measure_over_runs
 from normlab.runs.store import Store
 from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander, Expansion, Place, Planned
-from normlab.verdicts.cells import StoreNumbers, cell_table
+from normlab.verdicts.cells import StoreNumbers, cell_rows
 from normlab.verdicts.claim import Claim
 from normlab.verdicts.effects import CellReader
 from normlab.verdicts.verdict import ClaimResult, SeedsOf, SettingResult, evaluate_claim, evaluate_parts, judge
@@ -25,7 +25,7 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
     constants = {name: setting.constants for name, setting in design.at(scale).settings.items()}
     while True:
         expansion = expander.expand()
-        reader = CellReader(cell_table(expansion, store), StoreNumbers(store), measure_over_runs)
+        reader = CellReader(cell_rows(expansion, store), StoreNumbers(store), measure_over_runs)
         looks = 2 if seeds.second_look else 1
         results = [evaluate_claim(claim, scale, reader, constants, _seeds(design, scale), looks) for claim in tested]
         judge(results)
