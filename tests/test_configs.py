@@ -1,10 +1,14 @@
 """Every configuration composes, every experiment expands, and every claim finds its arms."""
 
+import random
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from experiments import LOCK, NAMES, all_experiments, load_experiment
+from normlab.config import RunConfig
 from normlab.norms import METHODS
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
@@ -22,6 +26,19 @@ CHOICES = [(group, file.stem) for group in GROUPS for file in sorted((config_dir
 def test_every_choice_composes_and_has_a_key(composer: Composer, group: str, choice: str) -> None:
     overrides = {group: choice} | ({"norm.target": "torch.nn.Identity"} if choice == "custom" else {})
     assert len(run_key(composer(overrides))) == 20
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_options_composed_alone_and_put_together_are_hydras_own_composition(composer: Composer, seed: int) -> None:
+    chance = random.Random(seed)
+    chosen = {
+        group: chance.choice([name for of, name in CHOICES if of == group and name != "custom"]) for group in GROUPS
+    }
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        whole = compose("train", [f"{group}={option}" for group, option in chosen.items()])
+    content = OmegaConf.to_container(whole, resolve=True)
+    assert isinstance(content, dict)
+    assert composer(chosen) == RunConfig.parse({name: content[name] for name in RunConfig.model_fields})
 
 
 def test_every_method_has_its_configuration() -> None:
