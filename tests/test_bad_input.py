@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from normlab.config import RunConfig
-from normlab.runs.key import run_key
 from normlab.runs.store import Store
-from tests.conftest import ROOT, SMALL
+from tests.conftest import ROOT
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 TINY = ["data.train_size=100", "data.validation_size=50", "data.test_size=50", "training.epochs=1"]
@@ -58,17 +56,6 @@ def test_an_unknown_launcher(target: str) -> None:
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
     assert done.returncode == 2
     assert "unknown LAUNCHER=slrum; there are joblib, basic, ray, slurm" in done.stderr
-
-
-def test_a_run_that_another_process_is_at(call: Call, tmp_path: Path, make_config: Callable[..., RunConfig]) -> None:
-    key = run_key(make_config(norm="batch"))
-    arguments = [f"{name}={str(value).replace(' ', '')}" for name, value in SMALL.items()]
-    with Store(tmp_path / "results" / "quick").exclusive(key):
-        done = call("train.py", "norm=batch", *arguments)
-    assert done.returncode != 0
-    assert f"another process is at run {key}" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert call("train.py", "norm=batch", *arguments).returncode == 0
 
 
 def test_a_corrupt_data_file(call: Call, tmp_path: Path) -> None:

@@ -3,26 +3,25 @@
 import os
 import socket
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-MOST_CRASHES = 3  # of a task with a single run, after which that run is recorded as missing
-
 
 @dataclass
 class RayLauncherConf:
     """``hydra/launcher=ray``: at most ``n_jobs`` tasks at a time, each with ``num_cpus`` and ``num_gpus`` (fractions may be)
-    of a node; ``address`` of a cluster, or null for one on this machine; a task whose node dies is done again elsewhere, up
-    to ``max_retries`` times.
+    of a node; ``address`` of a cluster, or null for one on this machine; a run whose worker or node dies is done again
+    elsewhere, up to ``max_retries`` times, and then recorded as missing.
     """
 
     _target_: str = "hydra_plugins.normlab_ray_launcher.RayLauncher"
@@ -30,7 +29,7 @@ class RayLauncherConf:
     n_jobs: int = 4
     num_cpus: float = 1.0
     num_gpus: float = 0.0
-    max_retries: int = 5
+    max_retries: int = 3
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="ray", node=RayLauncherConf, provider="normlab")
@@ -46,14 +45,15 @@ class RayLauncher(Launcher):
     def __init__(self, address: str | None, n_jobs: int, num_cpus: float, num_gpus: float, max_retries: int) -> None:
         self.address = address
         self.n_jobs = n_jobs
-        self.resources = {"num_cpus": num_cpus, "num_gpus": num_gpus, "max_retries": max_retries}
+        self.max_retries = max_retries
+        self.resources = {"num_cpus": num_cpus, "num_gpus": num_gpus}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Nothing of Hydra's is needed: a worker of a sweep does what its plan says."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        plans = [o.removeprefix("sweep.plan=") for job in job_overrides for o in job if o.startswith("sweep.plan=")]
-        self._distribute(Path(plans[0]))
+        parsed = OverridesParser.create().parse_overrides(list(job_overrides[0]))
+        self._distribute(Path(next(str(o.value()) for o in parsed if o.key_or_group == "sweep.plan")))
         done = JobReturn(_return_value=None, status=JobStatus.COMPLETED)
         return [done for _ in job_overrides]
 
@@ -64,58 +64,79 @@ class RayLauncher(Launcher):
 
         ray = _ray(self.address)
         items, tracker, time_limit = read_plan(plan)
-        store = Store(plan.parent.parent)
+        store = Store(plan.parent.parent).refresh()
         waiting = chunks(items, self.n_jobs)
-        task = ray.remote(**self.resources)(do_apart)
-        out: dict[Any, tuple[list[Any], ExitStack]] = {}
-        crashes: dict[str, int] = {}
+        task = ray.remote(num_returns="streaming", max_retries=0, **self.resources)(do_apart)
+        out: dict[Any, Chunk] = {}
+        crashes: Counter[str] = Counter()
         try:
             while waiting or out:
                 while waiting and len(out) < self.n_jobs:
-                    claims = ExitStack()
-                    mine = [item for item in waiting.pop(0) if _claimed(store, item.run_key, claims)]
-                    if mine:
-                        out[task.remote(chunk_content(mine, tracker, time_limit))] = mine, claims
+                    chunk = Chunk.claimed(waiting.pop(0), store)
+                    if chunk.left:
+                        out[task.remote(chunk_content(list(chunk.left.values()), tracker, time_limit))] = chunk
                 if not out:
                     continue
-                (finished, *_), _ = ray.wait(list(out), num_returns=1)
-                chunk, claims = out.pop(finished)
-                with claims:
-                    try:
-                        take_in(plan, ray.get(finished))
-                    except ray.exceptions.RayTaskError:
-                        raise  # an error of our own code: a failing run is noted, not raised
-                    except ray.exceptions.RayError as error:
-                        waiting += _after_crash(chunk, crashes, store, error)
+                (stream, *_), _ = ray.wait(list(out), num_returns=1)
+                chunk = out[stream]
+                try:
+                    files = ray.get(next(stream))
+                except StopIteration:
+                    out.pop(stream).release()
+                except ray.exceptions.RayTaskError:
+                    raise  # an error of our own code: a failing run is noted, not raised
+                except ray.exceptions.RayError as error:
+                    waiting += self._after_crash(list(chunk.left.values()), crashes, error, store, plan)
+                    out.pop(stream).release()
+                else:
+                    take_in(plan, files, items, store)
+                    chunk.release_first()
         finally:
-            for reference, (_, claims) in out.items():
-                ray.cancel(reference, force=True)
-                claims.close()
+            for stream, chunk in out.items():
+                ray.cancel(stream, force=True)
+                chunk.release()
+
+    def _after_crash(
+        self, left: list[Any], crashes: Counter[str], error: Exception, store: Any, plan: Path
+    ) -> list[list[Any]]:
+        """What is to be done again of what was left: the run that was at work, which is the first, by itself, and the others."""
+        from normlab.errors import first_line
+        from normlab.sweeps.work import give_up
+
+        again = [items for items in (left[:1], left[1:]) if items]
+        if left:
+            killed = left[0]
+            crashes[killed.run_key] += 1
+            if crashes[killed.run_key] > self.max_retries:
+                print(f"warning: run {killed.run_key} killed its worker ({first_line(error)[:120]})", file=sys.stderr)
+                give_up(killed, store, plan, f"killed its worker {crashes[killed.run_key]} times")
+                del again[0]
+        return again
 
 
-def _claimed(store: Any, run_key: str, claims: ExitStack) -> bool:
-    """Whether the run is ours to do; then its claim is kept in ``claims``."""
-    claim = store.claim(run_key)
-    if claim is None:
-        return False
-    claims.enter_context(claim)
-    return True
+@dataclass
+class Chunk:
+    """Runs that are out on a worker, in their order, and the claims on them that this process holds meanwhile."""
 
+    left: dict[str, Any]
+    claims: dict[str, Any]
 
-def _after_crash(chunk: list[Any], crashes: dict[str, int], store: Any, error: Exception) -> list[list[Any]]:
-    """What is to be done again of a chunk whose worker died for good: each run by itself, until it is clear which one kills."""
-    from normlab.errors import first_line
-    from normlab.runs.execute import missing_record
+    @classmethod
+    def claimed(cls, items: Sequence[Any], store: Any) -> "Chunk":
+        """Those of ``items`` that no other process has."""
+        claims = {item.run_key: claim for item in items if (claim := store.claim(item.run_key)) is not None}
+        return cls({item.run_key: item for item in items if item.run_key in claims}, claims)
 
-    if len(chunk) > 1:
-        return [[item] for item in chunk]
-    (item,) = chunk
-    crashes[item.run_key] = crashes.get(item.run_key, 0) + 1
-    if crashes[item.run_key] < MOST_CRASHES:
-        return [[item]]
-    print(f"warning: run {item.run_key} killed its worker ({first_line(error)[:120]})", file=sys.stderr)
-    store.put(missing_record(item.config, f"its process was killed {MOST_CRASHES} times", item.experiment, item.role))
-    return []
+    def release_first(self) -> None:
+        """The first run that was left is settled."""
+        key = next(iter(self.left))
+        del self.left[key]
+        self.claims.pop(key).release()
+
+    def release(self) -> None:
+        """Let others have what is left."""
+        for claim in self.claims.values():
+            claim.release()
 
 
 def _ray(address: str | None) -> Any:

@@ -72,7 +72,7 @@ class NormlabSweeper(Sweeper):
         def launch(plan: Path) -> None:
             assert self.launcher is not None
             jobs = [
-                [*passed_on, f"sweep.plan={plan.resolve()}", f"sweep.worker={i}"] for i in range(self._workers(config))
+                [*passed_on, f"sweep.plan={_quoted(plan)}", f"sweep.worker={i}"] for i in range(self._workers(config))
             ]
             for result in self.launcher.launch(jobs, initial_job_idx=0):
                 if result.status != JobStatus.COMPLETED:
@@ -86,6 +86,11 @@ class NormlabSweeper(Sweeper):
         assert self.config is not None
         wanted = OmegaConf.select(self.config, "hydra.launcher.n_jobs") or 1
         return int(wanted) if wanted > 0 else os.cpu_count() or 1
+
+
+def _quoted(path: Path) -> str:
+    """A path as a value of Hydra's grammar, whatever characters are in it."""
+    return "'" + str(path.resolve()).replace("'", "\\'") + "'"
 
 
 def _register(config: Any, store: Any) -> None:

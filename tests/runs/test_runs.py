@@ -13,11 +13,15 @@ import pytest
 import torch
 
 from normlab.config import MeasureConfig, RunConfig
+from normlab.errors import NormlabError
+from normlab.runs.evaluations import evaluate_run
 from normlab.runs.execute import execute, is_done, missing_record
 from normlab.runs.key import run_key
 from normlab.runs.measures import measure, measure_over_runs, reading_of
-from normlab.runs.record import BrokenRecord, Record, StoreError, read, write
+from normlab.runs.record import BrokenRecord, Record, StoreError, read, write, write_atomically
 from normlab.runs.store import Store
+from normlab.sweeps.expand import Planned
+from normlab.sweeps.plan import outstanding
 
 Make = Callable[..., RunConfig]
 
@@ -394,19 +398,87 @@ def test_a_missing_run_survives_compaction(store: Store, make_config: Make) -> N
 
 
 @pytest.mark.parametrize("compacted", [False, True])
-def test_a_forgotten_run_is_not_done_and_the_others_stay(store: Store, make_config: Make, compacted: bool) -> None:
-    gone, stays = (run_key(make_config(norm=norm)) for norm in ("batch", "none"))
-    for key in (gone, stays):
-        store.put_evaluation(key, "toy", {"a": 1.5})
+def test_a_forgotten_run_is_not_done_and_no_process_brings_it_back(
+    store: Store, make_config: Make, compacted: bool
+) -> None:
+    gone, stays = make_config(norm="layer"), make_config(norm="batch")
+    store.put(missing_record(gone, "out of memory", None, "report"))
     if compacted:
         store.compact()
-    store.forget({gone})
-    for found in (store.refresh(), Store(store.root).refresh()):
-        assert found.facts(gone) is None
-        assert found.history(gone).empty
-        assert found.evaluation(gone, "toy") is None
-        assert found.evaluation(stays, "toy") == {"a": 1.5}
-        assert len(found) == 1
+    another = Store(store.root).refresh()
+    assert another.is_missing(run_key(gone))
+    assert store.forget_missing({run_key(gone), run_key(stays)}) == {run_key(gone)}
+    execute(make_config(norm="group"), another)
+    another.compact()
+    for found in (store.refresh(), another.refresh(), Store(store.root).refresh()):
+        assert found.facts(run_key(gone)) is None
+        assert not is_done(found, run_key(gone), gone)
+        assert is_done(found, run_key(stays), stays)
+        assert len(found) == 3
+
+
+def test_compactions_that_fail_again_and_again_leave_a_store_that_can_be_read(
+    store: Store, make_config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk so full that the digests still fit and the table does not."""
+    store.compact()
+    before = Store(store.root).refresh()
+    whole = {str(key): before.facts(str(key)) or {} for key in before.runs()["run_key"]}
+
+    def full(target: Path, content: bytes) -> None:
+        if target.suffix == ".parquet":
+            raise StoreError(f"cannot write {target}: No space left on device")
+        write_atomically(target, content)
+
+    execute(make_config(norm="group"), store)
+    with monkeypatch.context() as patched:
+        patched.setattr("normlab.runs.store.write_atomically", full)
+        for _ in range(3):
+            with pytest.raises(StoreError):
+                Store(store.root).compact()
+            found = Store(store.root).refresh()
+            assert len(found) == 3
+            assert {key: found.facts(key) or {} for key in whole} == whole
+    Store(store.root).compact()
+    assert len(Store(store.root).refresh()) == 3
+
+
+def test_a_record_stays_if_a_replay_of_its_run_fails(
+    store: Store, make_config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(norm="batch")
+    (store.root / "weights" / f"{run_key(config)}.pt").unlink()
+
+    def no_memory(*_: object) -> None:
+        raise MemoryError("enough is enough")
+
+    monkeypatch.setattr("normlab.runs.execute.train", no_memory)
+    with pytest.raises(NormlabError, match="enough is enough"):
+        execute(make_config({"measure.probe_loss": True}, norm="batch"), store)
+    with pytest.raises(NormlabError, match="enough is enough"):
+        evaluate_run(config, "training_memory", store)
+    assert not Store(store.root).refresh().is_missing(run_key(config))
+
+
+def test_a_replay_that_gives_other_weights_is_evaluated_with_those(
+    store: Store, make_config: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on another processor: the new record counts."""
+    config = make_config(norm="batch")
+    facts = {**(store.facts(run_key(config)) or {}), "weights_sha256": "those of another machine"}
+    store.put(Record(facts, store.history(run_key(config)).to_dict("records")))
+    assert store.weights(run_key(config)) is None
+    assert evaluate_run(config, "training_memory", store)["parameters"] > 0
+    assert "gave other weights" in capsys.readouterr().err
+
+
+def test_nothing_is_asked_of_a_missing_run(store: Store, make_config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = make_config(norm="layer")
+    store.put(missing_record(config, "took too long", None, "report"))
+    planned = Planned(run_key(config), config, None, "report", evaluate=("training_memory",))
+    assert outstanding([planned], store) == []
+    monkeypatch.setattr("normlab.runs.execute.train", None)  # not even called
+    assert evaluate_run(config, "training_memory", store) == {}
 
 
 def test_compaction_sweeps_up_after_killed_processes_while_nobody_is_at_work(store: Store) -> None:

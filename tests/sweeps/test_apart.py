@@ -37,6 +37,14 @@ def test_chunks_cost_about_the_same_and_lose_nothing(make_config: Callable[..., 
     assert chunks([], 4) == []
 
 
+def do_away(items: list[Item], store: Store) -> Path:
+    """Do the items away from the store and take in what comes back; the plan's file."""
+    plan = write_plan(store, items, {"name": "none"})
+    for files in do_apart(chunk_content(items, {"name": "none"}, None)):
+        take_in(plan, files, items, store)
+    return plan
+
+
 DRAWS = """
 import torch
 from torch import nn
@@ -64,8 +72,7 @@ def test_runs_of_one_warm_process_are_those_of_fresh_ones(
     configs = [make_config(norm="cross_iteration"), make_config(custom), make_config(custom, seed=1)]
     items = [item(config) for config in configs]
     warm, fresh = Store(tmp_path / "warm"), Store(tmp_path / "fresh")
-    plan = write_plan(warm, items, {"name": "none"})
-    take_in(plan, do_apart(chunk_content(items, {"name": "none"}, None)))
+    do_away(items, warm)
     for config in configs:
         content = json.dumps(config.model_dump(mode="json", exclude_none=True))
         subprocess.run([sys.executable, "-c", ALONE, content, str(fresh.root)], check=True, timeout=120)
@@ -78,8 +85,7 @@ def test_what_comes_back_is_what_a_worker_would_have_written(
     configs = [make_config(norm=norm, seed=seed) for norm in ("batch", "cross_iteration", "none") for seed in (0, 1)]
     items = [item(config, evaluate=("training_memory",)) for config in configs]
     there = Store(tmp_path / "there")
-    plan = write_plan(there, items, {"name": "none"})
-    take_in(plan, do_apart(chunk_content(items, {"name": "none"}, None)))
+    do_away(items, there)
     here = Store(tmp_path / "here")
     for config in configs:
         execute(config, here)
@@ -98,7 +104,30 @@ def test_a_failing_run_is_told_where_the_plan_is(
     monkeypatch.syspath_prepend(str(tmp_path))
     items = [item(make_config(**{"norm": "custom", "norm.target": "bad_norms.Bad"})), item(make_config())]
     store = Store(tmp_path / "store")
-    plan = write_plan(store, items, {"name": "none"})
-    take_in(plan, do_apart(chunk_content(items, {"name": "none"}, None)))
+    plan = do_away(items, store)
     assert failures(plan) == {items[0].run_key: "this norm is broken"}
     assert list(store.refresh().runs()["run_key"]) == [items[1].run_key]
+
+
+def test_runs_come_back_one_by_one_as_they_are_done(make_config: Callable[..., RunConfig]) -> None:
+    items = [item(make_config(seed=seed), evaluate=("training_memory",)) for seed in (0, 1)]
+    for expected, files in zip(items, do_apart(chunk_content(items, {"name": "none"}, None)), strict=True):
+        key = expected.run_key
+        assert set(files) == {
+            f"runs/{key}.parquet", f"weights/{key}.pt", f"evaluations/{key}-training_memory.parquet"
+        }  # fmt: skip
+
+
+def test_a_record_stays_if_its_run_is_given_up_over_what_is_asked_besides(
+    make_config: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, config = Store(tmp_path / "store"), make_config()
+    execute(config, store)
+
+    def no_memory(*_: object) -> None:
+        raise MemoryError("enough is enough")
+
+    monkeypatch.setattr("normlab.runs.execute.train", no_memory)
+    plan = do_away([item(config, evaluate=("training_memory",))], store.refresh())
+    assert (store.refresh().facts(run_key(config)) or {})["status"] != "missing"
+    assert "enough is enough" in failures(plan)[run_key(config)]

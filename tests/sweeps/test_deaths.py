@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from normlab.errors import NormlabError
 from normlab.runs.claim import Claims, started_at
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expander
-from normlab.sweeps.plan import Item, outstanding
+from normlab.sweeps.plan import Item, outstanding, read_plan
+from normlab.sweeps.single import _right_to
 from normlab.sweeps.sweep import Crashes, sweep
 from normlab.sweeps.work import work
 from tests.conftest import ROOT
@@ -42,6 +46,65 @@ def test_claims_of_another_machine_that_shows_no_life_go_back(
         (store.root / "claims" / f"{item.run_key}.claim").write_bytes(content)
     sweep("toy", expander.expand, work, store, {"name": "none"})
     assert {item.run_key for item in items} <= set(Store(store.root).refresh().runs()["run_key"])
+
+
+def foreign_claim(store: Store, run_key: str) -> None:
+    """A claim as a machine leaves it that is gone."""
+    (store.root / "claims").mkdir(parents=True, exist_ok=True)
+    content = json.dumps({"machine": "another", "pid": 1, "started": "1"})
+    (store.root / "claims" / f"{run_key}.claim").write_text(content)
+
+
+def test_a_run_that_kills_workers_of_other_machines_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the sweep cannot see processes die, it waits until they showed no life for long enough."""
+    for name, seconds in (("PATIENCE_SECONDS", 1.0), ("BEAT_SECONDS", 0.1), ("WAIT_SECONDS", 0.1)):
+        monkeypatch.setattr(f"normlab.sweeps.sweep.{name}", seconds)
+    store = Store(tmp_path / "quick")
+    store._claims.patience = 0.5
+    expander = Expander(TRAINED, "quick", store)
+    killing = outstanding(expander.expand().planned, store)[0].run_key
+
+    def launch(plan: Path) -> None:
+        if killing in {item.run_key for item in read_plan(plan)[0]}:
+            foreign_claim(store, killing)
+            raise RuntimeError("job 1 was killed")
+        work(plan)
+
+    sweep("toy", expander.expand, launch, store, {"name": "none"})
+    facts = Store(store.root).refresh().facts(killing) or {}
+    assert (facts["status"], facts["reason"]) == ("missing", "killed its process 2 times")
+    assert "1 runs were in flight" in capsys.readouterr().err
+
+
+def test_a_sweep_does_what_another_one_had_and_did_not_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("normlab.sweeps.sweep.WAIT_SECONDS", 0.1)
+    store, other = Store(tmp_path / "quick"), Store(tmp_path / "quick")
+    expander = Expander(TRAINED, "quick", store)
+    held = [other.claim(item.run_key) for item in outstanding(expander.expand().planned, store)]
+    launched = []
+
+    def launch(plan: Path) -> None:
+        launched.append(plan)
+        work(plan)
+        if len(launched) == 1:  # and the other one gives up meanwhile
+            threading.Timer(1.0, lambda: [claim.release() for claim in held if claim]).start()
+
+    sweep("toy", expander.expand, launch, store, {"name": "none"})
+    assert not outstanding(expander.expand().planned, Store(store.root).refresh())
+
+
+def test_a_single_run_takes_over_from_a_machine_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("normlab.sweeps.single.PATIENCE_SECONDS", 2.0)
+    store = Store(tmp_path / "quick")
+    store._claims.patience = 0.5
+    foreign_claim(store, "abc")
+    with (
+        _right_to(store, "abc", Console(quiet=True)),
+        pytest.raises(NormlabError, match="another process is at run abc"),
+    ):
+        _right_to(Store(tmp_path / "quick"), "abc", Console(quiet=True))
 
 
 def test_a_dead_process_that_nobody_reaped_is_dead(tmp_path: Path) -> None:
@@ -91,7 +154,7 @@ def test_a_run_that_kills_its_worker_is_given_up_and_its_neighbours_are_done(cal
     assert done.returncode == 0, done.stderr
     runs = Store(tmp_path / "results" / "quick").refresh().runs()
     assert sorted(runs["status"]) in (["missing"] * 2 + ["diverged"] * 2, ["missing"] * 2 + ["ok"] * 2)
-    assert set(runs["reason"].dropna()) == {"its process was killed 2 times"}
+    assert set(runs["reason"].dropna()) == {"killed its process 2 times"}
     assert set(runs[runs["status"] == "missing"]["seed"]) == {0, 1}
 
 

@@ -54,6 +54,16 @@ def test_local_processes_give_the_same_runs_as_one(call: Call, tmp_path: Path) -
     pd.testing.assert_frame_equal(table(tmp_path / "one"), table(tmp_path / "two"))
 
 
+def test_a_sweep_runs_wherever_it_is_called(tmp_path: Path) -> None:
+    """Whatever characters are in the folder's name."""
+    folder = tmp_path / "it's (1) = [ü], {no: 名}"
+    folder.mkdir()
+    process = start(folder, "-m", "seed=0,1", *TINY, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert len(table(folder)) == 2
+
+
 def test_evaluations_are_asked_of_runs_new_and_old(call: Call, tmp_path: Path) -> None:
     run = ["norm=batch", "seed=0", "training.epochs=1", *TINY]
     assert call("train.py", *run).returncode == 0

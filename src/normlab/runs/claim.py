@@ -148,10 +148,10 @@ class Claim:
         pid = os.getpid()
         holder = {"machine": this_machine(), "pid": pid, "started": started_at(pid), "count": self._count}
         self._count += 1
-        try:
+        with suppress(OSError):
             os.pwrite(self._descriptor, json.dumps(holder).encode().ljust(256), 0)
-        except OSError:
-            return
+            # Closing a descriptor of the file has a network file system send what was written; a local one has nothing to do.
+            os.close(os.dup(self._descriptor))
 
     def _keep_alive(self) -> None:
         while not self._released.wait(BEAT_SECONDS):

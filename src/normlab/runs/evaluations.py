@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from normlab.config import RunConfig
 from normlab.data.batches import Split, Splits, load_splits
 from normlab.errors import NormlabError
@@ -30,7 +32,7 @@ def named_evaluations(wanted: str | Sequence[str] | None) -> tuple[str, ...]:
 def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]:
     """Do evaluation ``name`` on a run's stored weights and record it; without weights, the run is replayed first.
 
-    A run that diverged to weights that are not finite has no measures.
+    A run that diverged to weights that are not finite has no measures; nor has one that is missing, of which nothing is recorded.
 
     Raises:
         NormlabError: for an unknown evaluation.
@@ -38,13 +40,13 @@ def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]
     named_evaluations(name)
     key = run_key(config)
     weights = store.weights(key)
-    if weights is None:
+    if weights is None and not store.is_missing(key):
         execute(config, store)
         weights = store.weights(key)
-    if weights is None:  # The run is missing: out of memory.
-        store.put_evaluation(key, name, {})
+    if weights is None:
         return {}
     device = set_up(config.numerics)
+    torch.manual_seed(config.seed)  # for norms of others that draw
     layout = memory_format(config.numerics.layout)
     splits = load_splits(config.data, config.seed)
     net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)

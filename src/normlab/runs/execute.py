@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from normlab.config import MeasureConfig, RunConfig
+from normlab.errors import NormlabError
 from normlab.runs.key import run_key, scientific, versions
 from normlab.runs.record import Record
 from normlab.runs.store import Store, weights_sha256
@@ -129,7 +130,10 @@ def execute(
     """Train, record and keep the weights. Out of memory is recorded as ``missing``; other errors are the caller's.
 
     A run that the store holds already is replayed: it keeps its experiment and role, measures what it had measured
-    besides what is asked for now, and should keep its weights.
+    besides what is asked for now, and should keep its weights. Its record stays if the replay runs out of memory.
+
+    Raises:
+        NormlabError: for a replay that ran out of memory.
     """
     earlier = store.facts(run_key(config)) or {}
     experiment, role = earlier.get("experiment") or experiment, earlier.get("role") or role
@@ -143,7 +147,10 @@ def execute(
     except (MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):
             raise
-        record = missing_record(config, f"out of memory: {error}"[:200], experiment, role)
+        reason = f"out of memory: {error}"[:200]
+        if earlier and earlier["status"] != "missing":
+            raise NormlabError(f"run {run_key(config)} could not be done again: {reason}") from error
+        record = missing_record(config, reason, experiment, role)
     else:
         record = make_record(config, result, time.perf_counter() - started, experiment, role)
         store.put_weights(record.facts["run_key"], result.weights)

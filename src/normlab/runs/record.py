@@ -85,11 +85,18 @@ def read(source: Path) -> Record:
     Raises:
         BrokenRecord: if the file is truncated, damaged, foreign or of another version.
     """
+    return parse(source.read_bytes(), source)
+
+
+def parse(content: bytes, source: object) -> Record:
+    """The record in the content of a file; ``source`` is its name in messages.
+
+    Raises:
+        BrokenRecord: as :func:`read`.
+    """
     try:
-        with pq.ParquetFile(source) as file:
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
             metadata, rows = file.metadata.metadata or {}, file.read().to_pylist()
-    except FileNotFoundError:
-        raise
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:  # a damaged footer has many ways to fail
         raise BrokenRecord(f"{source} is damaged ({type(error).__name__})") from error
     if META not in metadata:
@@ -97,7 +104,7 @@ def read(source: Path) -> Record:
     return Record(_facts(metadata[META], rows, source), rows)
 
 
-def _facts(meta: bytes, rows: list[dict[str, Any]], source: Path) -> dict[str, Any]:
+def _facts(meta: bytes, rows: list[dict[str, Any]], source: object) -> dict[str, Any]:
     """The facts in a record's metadata, if they and the table are what was written.
 
     Raises:

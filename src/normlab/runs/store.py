@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class Store:
         self._evaluations: dict[tuple[str, str], dict[str, float]] = {}
         self.measured: dict[tuple[str, str], Any] = {}  # what was read off runs and evaluations, until these change
         self._seen: dict[Path, int] = {}  # single files taken in, and when each was written
-        self._compacted_at: float | None = None
+        self._tables: tuple[int, int] | None = None  # which compacted tables were taken in
         self._claims = Claims(root / "claims")
 
     @classmethod
@@ -77,19 +77,25 @@ class Store:
         Raises:
             StoreError: if a compacted table is damaged.
         """
-        self.refresh_compacted()
-        for folder, take in (("runs", self._take_run), ("evaluations", self._take_evaluation)):
-            for file in sorted((self.root / folder).glob("*.parquet")):
-                try:
-                    written = file.stat().st_mtime_ns
-                    if self._seen.get(file) != written:
-                        take(read(file))
-                        self._seen[file] = written
-                except FileNotFoundError:
-                    continue  # Compacted by another process between listing and reading.
-                except (BrokenRecord, KeyError) as error:
-                    self._set_aside(file, error)
-        return self
+        while True:
+            self.refresh_compacted()
+            forgotten = set(self._seen)
+            for folder, take in (("runs", self._take_run), ("evaluations", self._take_evaluation)):
+                for file in sorted((self.root / folder).glob("*.parquet")):
+                    try:
+                        written = file.stat().st_mtime_ns
+                        if self._seen.get(file) != written:
+                            take(read(file))
+                            self._seen[file] = written
+                        forgotten.discard(file)
+                    except FileNotFoundError:
+                        continue  # Compacted by another process between listing and reading.
+                    except (BrokenRecord, KeyError) as error:
+                        self._set_aside(file, error)
+            if self._tables == self._tables_now():  # else files went into the tables while they were listed
+                for file in forgotten:
+                    self._drop(file)
+                return self
 
     def take(self, file: Path) -> None:
         """Take in one run's file now; raises :class:`BrokenRecord` or FileNotFoundError."""
@@ -106,14 +112,34 @@ class Store:
         identity = (record.facts["run_key"], record.facts["evaluation"])
         self._evaluations[identity] = {row["measure"]: row["value"] for row in record.table}
 
-    def refresh_compacted(self) -> None:
-        """Take in what another process compacted since the last call."""
-        runs = self.root / "runs.parquet"
-        if not runs.exists() or runs.stat().st_mtime == self._compacted_at:
-            return
-        self._compacted_at = runs.stat().st_mtime
+    def _drop(self, file: Path) -> None:
+        """Forget what was taken in from a single file that is neither there nor in the tables any more."""
+        key, _, evaluation = file.stem.partition("-")
         self.measured.clear()
-        for row in _query(runs).to_dict("records"):
+        del self._seen[file]
+        if evaluation:
+            self._evaluations.pop((key, evaluation), None)
+        else:
+            self._facts.pop(key, None)
+            self._histories.pop(key, None)
+
+    def _tables_now(self) -> tuple[int, int] | None:
+        """What tells the compacted tables that are there from any others: each is a file of its own."""
+        try:
+            found = (self.root / "runs.parquet").stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def refresh_compacted(self) -> None:
+        """Take in what another process compacted since the last call: the tables, in place of all that is known."""
+        now = self._tables_now()
+        if now is None or now == self._tables:
+            return
+        self._tables = now
+        for known in (self.measured, self._facts, self._histories, self._evaluations, self._seen):
+            known.clear()
+        for row in _query(self.root / "runs.parquet").to_dict("records"):
             self._facts[str(row["run_key"])] = {str(k): v for k, v in row.items() if not _absent(v)}
         for key, rows in _query(self.root / "history.parquet").groupby("run_key", sort=False):
             self._histories[str(key)] = rows.drop(columns="run_key").reset_index(drop=True)
@@ -162,7 +188,10 @@ class Store:
 
     def put(self, record: Record) -> None:
         """Add a run; raises :class:`StoreError` if it cannot be written."""
-        write(self.root / "runs" / f"{record.facts['run_key']}.parquet", record)
+        file = self.root / "runs" / f"{record.facts['run_key']}.parquet"
+        write(file, record)
+        with suppress(FileNotFoundError):  # compacted in this moment
+            self.take(file)
 
     def put_evaluation(self, run_key: str, name: str, measures: dict[str, float]) -> None:
         """Add an evaluation of a run."""
@@ -238,20 +267,23 @@ class Store:
                 for file in self.root.glob("*/.*.partial"):
                     file.unlink(missing_ok=True)
 
-    def forget(self, run_keys: Collection[str]) -> None:
-        """Drop runs and what was asked of them, so that they count as not done."""
+    def is_missing(self, run_key: str) -> bool:
+        """Whether a run is recorded as one that could not be done."""
+        return self._facts.get(run_key, {}).get("status") == "missing"
+
+    def forget_missing(self, run_keys: Collection[str]) -> set[str]:
+        """Drop those of these runs that are recorded as missing, so that they count as not done; their keys."""
         with self.exclusive(COMPACTING):
             self.refresh()
-            for key in run_keys:
-                self._facts.pop(key, None)
+            forgotten = {key for key in run_keys if self.is_missing(key)}
+            for key in forgotten:
+                del self._facts[key]
                 self._histories.pop(key, None)
                 (self.root / "runs" / f"{key}.parquet").unlink(missing_ok=True)
-                for file in (self.root / "evaluations").glob(f"{key}-*.parquet"):
-                    file.unlink(missing_ok=True)
-            self._evaluations = {of: found for of, found in self._evaluations.items() if of[0] not in run_keys}
             self.measured.clear()
-            if (self.root / "runs.parquet").exists():
+            if forgotten and self._tables:
                 self._write_tables()
+        return forgotten
 
     def _write_tables(self) -> None:
         keys = sorted(self._facts)
@@ -266,15 +298,16 @@ class Store:
         if evaluations:
             self._write_table("evaluations", pd.DataFrame(evaluations))
         self._write_table("runs", self.runs())
-        self._compacted_at = (self.root / "runs.parquet").stat().st_mtime
+        self._tables = self._tables_now()
 
     def _write_table(self, name: str, table: pd.DataFrame) -> None:
         content = table.to_parquet(index=False, compression="zstd")
-        known = _digests(self.root)
-        # The last one and this one: a crash between the two writes below leaves either.
-        known[name] = [*known.get(name, [])[-1:], hashlib.sha256(content).hexdigest()]
+        file, known = self.root / f"{name}.parquet", _digests(self.root)
+        # That of the file that is there and the new one's: what stops between the two writes below leaves either.
+        there = [hashlib.sha256(file.read_bytes()).hexdigest()] if file.exists() else []
+        known[name] = [*there, hashlib.sha256(content).hexdigest()]
         write_atomically(self.root / DIGESTS, (json.dumps(known, indent=1) + "\n").encode())
-        write_atomically(self.root / f"{name}.parquet", content)
+        write_atomically(file, content)
 
 
 def _cannot_write(folder: Path, error: OSError) -> StoreError:
@@ -291,7 +324,7 @@ def weights_sha256(weights: dict[str, Tensor]) -> str:
 
 
 def _query(file: Path) -> pd.DataFrame:
-    """A compacted table, if it is one of the last two that were written under its name.
+    """A compacted table, if it is what was written under its name.
 
     Raises:
         StoreError: if it is damaged. It holds many runs, so nothing but its owner can say what is to become of it.

@@ -46,6 +46,8 @@ def outstanding(planned: list[Planned], store: Store) -> list[Item]:
     """What is left to do, each run once with everything that any of its plans asks for, longest first."""
     merged: dict[str, Item] = {}
     for plan in planned:
+        if store.is_missing(plan.run_key):
+            continue  # Nothing can be asked of it.
         missing = tuple(name for name in plan.evaluate if store.evaluation(plan.run_key, name) is None)
         if is_done(store, plan.run_key, plan.config) and not missing:
             continue

@@ -1,12 +1,13 @@
 """A single run from the command line, with its course and its end on the terminal."""
 
+import time
 from typing import Any
 
 from rich.console import Console
 
 from normlab.config import RunConfig
 from normlab.errors import NormlabError
-from normlab.runs.claim import Claim
+from normlab.runs.claim import BEAT_SECONDS, PATIENCE_SECONDS, Claim
 from normlab.runs.evaluations import evaluate_run, named_evaluations
 from normlab.runs.execute import execute, is_done, scientific
 from normlab.runs.key import run_key
@@ -14,18 +15,6 @@ from normlab.runs.store import Store
 from normlab.tracking import make_tracker
 
 SHOWN = ("test_accuracy", "test_accuracy_recalibrated", "test_accuracy_batch", "test_loss", "train_loss", "seconds")
-
-
-def _right_to(store: Store, key: str) -> Claim:
-    """The right to do a run.
-
-    Raises:
-        NormlabError: while another process has it.
-    """
-    claim = store.claim(key)
-    if claim is None:
-        raise NormlabError(f"another process is at run {key}; `make status` shows how far sweeps are")
-    return claim
 
 
 def train_one(composed: dict[str, Any]) -> None:
@@ -41,29 +30,62 @@ def train_one(composed: dict[str, Any]) -> None:
     store = Store.of_scale(composed["results"], composed["scale"]["name"]).refresh()
     key = run_key(config)
     evaluations = named_evaluations(composed["evaluation"])
-    if (store.facts(key) or {}).get("status") == "missing":
-        store.forget({key})
-    if is_done(store, key, config):
+    done = is_done(store, key, config) and not store.is_missing(key)
+    if done:
         console.print(f"run {key} is done already:")
-    else:
-        tracker = make_tracker(composed["tracker"])
-        tracker.start(key, scientific(config), None, None)
-        record = None
-
-        def listen(row: dict[str, float]) -> None:
-            console.print(
-                f"epoch {row['epoch']:6.2f}   train loss {row['train_loss']:.4f}   "
-                f"validation loss {row['validation_loss']:.4f}   validation accuracy {row['validation_accuracy']:.4f}"
-            )
-            tracker.row(row)
-
-        try:
-            with _right_to(store, key):
-                record = execute(config, store, listener=listen)
-        finally:
-            tracker.finish(record)
-            tracker.close()
+    if not done or any(store.evaluation(key, name) is None for name in evaluations):
+        with _right_to(store, key, console):
+            if store.refresh().is_missing(key):
+                store.forget_missing({key})
+            if not is_done(store, key, config):
+                _train(config, store, composed["tracker"], console)
+            for name in evaluations:
+                if store.evaluation(key, name) is None:
+                    evaluate_run(config, name, store)
         store.refresh()
+    _show(store, key, evaluations, console)
+
+
+def _right_to(store: Store, key: str, console: Console) -> Claim:
+    """The right to do a run. A holder on another machine is given the time to show that it lives.
+
+    Raises:
+        NormlabError: while another process has it.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS + BEAT_SECONDS
+    told = False
+    while (claim := store.claim(key)) is None:
+        if not told:
+            console.print(
+                f"another process is at run {key}; waiting up to {PATIENCE_SECONDS + BEAT_SECONDS:.0f} s for it"
+            )
+            told = True
+        if time.monotonic() > until:
+            raise NormlabError(f"another process is at run {key}; it can be asked for when that is done")
+        time.sleep(BEAT_SECONDS / 2)
+    return claim
+
+
+def _train(config: RunConfig, store: Store, tracker_config: dict[str, Any], console: Console) -> None:
+    tracker = make_tracker(tracker_config)
+    tracker.start(run_key(config), scientific(config), None, None)
+    record = None
+
+    def listen(row: dict[str, float]) -> None:
+        console.print(
+            f"epoch {row['epoch']:6.2f}   train loss {row['train_loss']:.4f}   "
+            f"validation loss {row['validation_loss']:.4f}   validation accuracy {row['validation_accuracy']:.4f}"
+        )
+        tracker.row(row)
+
+    try:
+        record = execute(config, store, listener=listen)
+    finally:
+        tracker.finish(record)
+        tracker.close()
+
+
+def _show(store: Store, key: str, evaluations: tuple[str, ...], console: Console) -> None:
     facts = store.facts(key) or {}
     end = f" at step {facts['diverged_step']:.0f}" if facts.get("diverged_step") else ""
     console.print(f"{facts['status']}{end}" + (f": {facts['reason']}" if facts.get("reason") else ""))
@@ -71,11 +93,7 @@ def train_one(composed: dict[str, Any]) -> None:
         if facts.get(name) is not None:
             console.print(f"  {name:28s} {facts[name]:.4f}")
     for evaluation in evaluations:
-        found = store.evaluation(key, evaluation)
-        if found is None:
-            with _right_to(store, key):
-                found = evaluate_run(config, evaluation, store)
         console.print(f"{evaluation}:")
-        for name, value in found.items():
+        for name, value in (store.evaluation(key, evaluation) or {}).items():
             console.print(f"  {name:28s} {value:.4f}")
     console.print(f"  record {key} in {store.root}")

@@ -33,7 +33,11 @@ class Status:
 
 def is_finished(expansion: Expansion, store: Store) -> bool:
     """Whether a sweep would find nothing to do: no run, evaluation, timing or cost is left."""
-    timed = all(store.evaluation(plan.run_key, "step_seconds") is not None for plan in expansion.planned if plan.timed)
+    timed = all(
+        store.evaluation(plan.run_key, "step_seconds") is not None or store.is_missing(plan.run_key)
+        for plan in expansion.planned
+        if plan.timed
+    )
     measured = all(store.evaluation(plan.run_key, "cost") is not None for plan in expansion.costs)
     return timed and measured and not outstanding(expansion.planned, store)
 

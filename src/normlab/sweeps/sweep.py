@@ -10,16 +10,17 @@ from typing import Any
 
 from normlab.config import RunConfig
 from normlab.errors import NormlabError, first_line
-from normlab.runs.execute import missing_record
+from normlab.runs.claim import BEAT_SECONDS, PATIENCE_SECONDS
 from normlab.runs.store import TIMING, Store
 from normlab.sweeps.expand import Expansion, Planned
 from normlab.sweeps.plan import Item, outstanding, write_plan
 from normlab.sweeps.progress import SweepProgress
-from normlab.sweeps.work import failures, note_failure
+from normlab.sweeps.work import failures, give_up
 from normlab.training.cost import COSTS
 from normlab.training.timing import step_seconds
 
 WAIT_SECONDS = 3.0
+LISTING_SECONDS = 60.0  # after which a shared folder shows what was written on another machine
 MAX_CRASHES = 2  # A run that was alone when its worker died this many times is recorded as missing.
 
 
@@ -44,6 +45,7 @@ def sweep(
     failed: dict[str, str] = {}
     crashes = Crashes()
     part, left_before = 0, None
+    others_were_at_it, nothing_since = False, time.monotonic()
     while True:
         store.refresh()
         expansion = expand()
@@ -54,9 +56,14 @@ def sweep(
             break
         left = {(item.run_key, item.evaluate) for item in items}
         if left == left_before and not store.bury():  # Nothing came of the last launch, and nobody died over it.
-            if not store.running():
+            if store.running():
+                others_were_at_it = True  # Another sweep has these runs.
+            elif others_were_at_it:  # It did not do them all.
+                others_were_at_it, left_before = False, None
+                continue
+            elif time.monotonic() - nothing_since > LISTING_SECONDS:
                 raise NormlabError(f"no run of {len(items)} was done and none failed; see {store.root / 'plans'}")
-            time.sleep(WAIT_SECONDS)  # Another sweep is at it.
+            time.sleep(WAIT_SECONDS)
             continue
         batch = crashes.suspects_of(items) or items
         plan = write_plan(store, batch, tracker, time_limit)
@@ -67,7 +74,7 @@ def sweep(
         failed |= found
         if not found:
             plan.unlink(missing_ok=True)
-        left_before = None if crashed else left
+        left_before, nothing_since = None if crashed else left, time.monotonic()
     store.compact()
     if failed:
         for run_key, message in failed.items():
@@ -78,10 +85,9 @@ def sweep(
 
 def forget_missing(planned: list[Planned], store: Store) -> None:
     """Have the planned runs that are recorded as missing done again."""
-    missing = {p.run_key for p in planned if (store.facts(p.run_key) or {}).get("status") == "missing"}
-    if missing:
-        store.forget(missing)
-        print(f"{len(missing)} missing runs are tried again", file=sys.stderr)
+    if any(store.is_missing(plan.run_key) for plan in planned):
+        forgotten = store.forget_missing({plan.run_key for plan in planned})
+        print(f"{len(forgotten)} missing runs are tried again", file=sys.stderr)
 
 
 @dataclass
@@ -125,20 +131,25 @@ def _launch(launch: Callable[[Path], None], plan: Path, batch: list[Item], store
     except Exception as error:  # A dead worker surfaces as an error of the launcher, each launcher with its own kind.
         if isinstance(error.__cause__, NormlabError):
             raise error.__cause__ from None
-        abandoned = store.abandoned()
-        in_flight = [item for item in batch if item.run_key in abandoned]
+        in_flight = _abandoned(batch, store)
         print(
             f"warning: a worker died ({first_line(error)[:120]}); {len(in_flight)} runs were in flight", file=sys.stderr
         )
         if not in_flight and not store.running() and _written(batch, store) == before:
             raise NormlabError(f"the workers cannot run: {first_line(error)[:300]}") from error
         given_up = crashes.died(batch, in_flight)
-        if given_up and given_up.run_key not in store:
-            reason = f"its process was killed {MAX_CRASHES} times"
-            store.put(missing_record(given_up.config, reason, given_up.experiment, given_up.role))
-        elif given_up:  # The run is there; it is an evaluation of it that kills.
-            note_failure(plan, given_up.run_key, f"an evaluation of it was killed {MAX_CRASHES} times", "")
+        if given_up:
+            give_up(given_up, store, plan, f"killed its process {MAX_CRASHES} times")
         return True
+
+
+def _abandoned(batch: list[Item], store: Store) -> list[Item]:
+    """The items whose workers died. Those of other machines are known to be dead once they showed no life for a while."""
+    keys = {item.run_key for item in batch}
+    until = time.monotonic() + PATIENCE_SECONDS + BEAT_SECONDS
+    while not (dead := store.abandoned() & keys) and store.running() & keys and time.monotonic() < until:
+        time.sleep(BEAT_SECONDS)
+    return [item for item in batch if item.run_key in dead]
 
 
 def _written(items: list[Item], store: Store) -> dict[Path, int]:
@@ -179,6 +190,8 @@ def _together(
     """
     groups: dict[tuple[Any, ...], dict[str, Planned]] = {}
     for plan in planned:
+        if store.is_missing(plan.run_key):
+            continue
         group = (plan.axes["setting"], plan.axes["seed"])
         groups.setdefault(group, {})[plan.run_key] = plan
 

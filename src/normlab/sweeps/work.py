@@ -3,6 +3,7 @@
 import json
 import os
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from normlab.errors import first_line
@@ -22,6 +23,12 @@ def work(plan_file: Path) -> None:
     Raises:
         StoreError: if the store cannot be written; then nothing more can be done.
     """
+    for _ in working(plan_file):
+        pass
+
+
+def working(plan_file: Path) -> Iterator[Item]:
+    """As :func:`work`, giving each item once it is settled."""
     parent = os.getppid()
     items, tracker_config, seconds = read_plan(plan_file)
     store = Store(plan_file.parent.parent).refresh()
@@ -35,20 +42,16 @@ def work(plan_file: Path) -> None:
                 continue
             with lock:
                 _do_in_time(item, store, tracker, plan_file, seconds)
+            yield item
     finally:
         tracker.close()
 
 
 def _do_in_time(item: Item, store: Store, tracker: Tracker, plan_file: Path, seconds: float | None) -> None:
-    """Do one item, or note that it took too long: as a missing run, or as a failed evaluation of one that is there."""
-    finished = store.root / "runs" / f"{item.run_key}.parquet"
+    """Do one item, or give it up if it takes too long."""
 
     def note() -> None:
-        reason = f"took longer than {seconds:g} s, the limit (sweep.time_limit)"
-        if finished.exists() or item.run_key in store:
-            note_failure(plan_file, item.run_key, f"an evaluation {reason}", "")
-        else:
-            store.put(missing_record(item.config, reason, item.experiment, item.role))
+        give_up(item, store, plan_file, f"took longer than {seconds:g} s, the limit (sweep.time_limit)")
 
     try:
         with time_limit(seconds, note):
@@ -57,10 +60,17 @@ def _do_in_time(item: Item, store: Store, tracker: Tracker, plan_file: Path, sec
         note()
 
 
+def give_up(item: Item, store: Store, plan_file: Path, reason: str) -> None:
+    """Record a run as missing; where its record is there, note that what was asked of it besides failed."""
+    if _is_finished(item, store) or item.run_key in store:
+        note_failure(plan_file, item.run_key, f"an evaluation of it, or a further measure, {reason}", "")
+    else:
+        store.put(missing_record(item.config, reason, item.experiment, item.role))
+
+
 def _do(item: Item, store: Store, tracker: Tracker, plan_file: Path) -> None:
-    finished = store.root / "runs" / f"{item.run_key}.parquet"
     try:
-        if not _is_finished(item, store, finished):
+        if not _is_finished(item, store):
             tracker.start(item.run_key, scientific(item.config), item.experiment, item.role)
             record = None
             try:
@@ -77,16 +87,15 @@ def _do(item: Item, store: Store, tracker: Tracker, plan_file: Path) -> None:
         note_failure(plan_file, item.run_key, first_line(error), traceback.format_exc())
 
 
-def _is_finished(item: Item, store: Store, file: Path) -> bool:
+def _is_finished(item: Item, store: Store) -> bool:
     """Whether the run is there with all its measures, perhaps done by another worker since the plan was made."""
-    if file.exists():
-        try:
-            store.take(file)
-        except (BrokenRecord, KeyError):
-            return False
-        except FileNotFoundError:
-            pass  # compacted in this moment
     store.refresh_compacted()
+    try:
+        store.take(store.root / "runs" / f"{item.run_key}.parquet")
+    except FileNotFoundError:
+        store.refresh_compacted()  # It is not there, or was compacted in this moment.
+    except (BrokenRecord, KeyError):
+        return False
     return is_done(store, item.run_key, item.config)
 
 

@@ -55,6 +55,7 @@ class Training:
             "batches": self.batches.state(),
             "sources": [source.get_state() for source in self._sources()],
             "global_source": torch.get_rng_state(),
+            "global_sources_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
             "memories": [norm.memory() for norm in self._remembering()],
         }
 
@@ -69,6 +70,8 @@ class Training:
         for source, saved in zip(self._sources(), state["sources"], strict=True):
             source.set_state(saved)
         torch.set_rng_state(state["global_source"])
+        if state["global_sources_cuda"]:
+            torch.cuda.set_rng_state_all(state["global_sources_cuda"])
         for norm, memory in zip(self._remembering(), state["memories"], strict=True):
             norm.remember(memory)
 

@@ -68,6 +68,8 @@ def _first_look_done(expansion: Expansion, store: Store, later: tuple[int, ...])
 
 
 def _measured(plan: Planned, store: Store) -> bool:
+    if store.is_missing(plan.run_key):
+        return True  # and nothing more is to come of it
     evaluations = ["cost"] if plan.costs else [*plan.evaluate, *(["step_seconds"] if plan.timed else [])]
     present = plan.costs is not None or plan.run_key in store
     return present and all(store.evaluation(plan.run_key, name) is not None for name in evaluations)
