@@ -12,6 +12,7 @@ from torch import Tensor, distributed, nn
 
 from normlab.config import RunConfig
 from normlab.errors import NormlabError
+from normlab.norms.shards import leave_group
 from normlab.norms.sync import SyncBatchNorm
 from normlab.training.device import set_up
 from normlab.training.timing import seconds_of, stepper
@@ -62,9 +63,9 @@ def _process(rank: int, count: int, folder: str, values: dict[str, Any]) -> None
             samples[arm].append(seconds_of(step, 5))
     medians = torch.tensor([sorted(samples[arm])[ROUNDS // 2] for arm in steps])
     distributed.all_reduce(medians, distributed.ReduceOp.MAX)
-    distributed.destroy_process_group()
     if rank == 0:
         print(json.dumps(dict(zip(steps, medians.tolist(), strict=True)) | {f"bytes_{count}": sent}))
+    leave_group()
 
 
 def _unsynchronized(net: nn.Module) -> nn.Module:
