@@ -173,7 +173,8 @@ CLAIMS = (
         cases=(Case(ON_EACH_DATA_SET, (more_gain("pixels"), more_gain("labels"))),),
         checked=Text(
             "Running statistics taken from noisy training images may not fit clean test images. They do not: with the statistics of "
-            "test batches nets trained on noisy pixels are far more accurate, and more so than those without norm. What the claim's contrast shows on pixels is this mismatch, more than what the weights learned.",
+            "test batches nets trained on noisy pixels are far more accurate, and more so than those without norm. What the claim's "
+            "contrast shows on pixels is this mismatch, more than what the weights learned.",
             "ノイズのある訓練画像から取った移動平均が、ノイズのないテスト画像に合わない可能性。実際に合わず、テストバッチの統計量を使えば、"
             "画素ノイズで学習したネットの正解率は大きく上がり、正規化なしのネットを上回る。画素についての対比は、"
             "重みの学習内容よりもこの不一致を示している。",
