@@ -75,3 +75,29 @@ def test_a_cluster_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None
     assert sweep.returncode != 0
     assert "cannot reach a Ray cluster at 127.0.0.1:1" in errors
     assert "Traceback" not in errors
+
+
+KILLS = """
+import os, signal
+from torch import nn
+class Kills(nn.Identity):
+    def __init__(self, num_features): super().__init__()
+    def forward(self, x): os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_that_kills_its_worker_is_given_up_and_its_neighbours_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "killing.py").write_text(KILLS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    sweep = start(
+        tmp_path / "it's here", "norm=custom", "norm.target=killing.Kills,torch.nn.BatchNorm2d", "net.hidden=null", "seed=0,1",
+        "training.epochs=1", "hydra/launcher=ray", "hydra.launcher.n_jobs=1", "hydra.launcher.max_retries=1",
+    )  # fmt: skip
+    _, errors = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, errors
+    runs = Store(tmp_path / "it's here" / "results" / "quick").refresh().runs()
+    missing = runs["status"] == "missing"
+    assert set(runs[missing]["reason"]) == {"killed its worker 2 times"}
+    assert (sorted(runs[missing]["seed"]), sorted(runs[~missing]["seed"])) == ([0, 1], [0, 1])

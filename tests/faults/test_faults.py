@@ -89,7 +89,9 @@ def test_kill_9_at_random_moments_loses_and_tears_nothing(tmp_path: Path, rounds
         if sweep.poll() is None:
             hits += 1
             os.killpg(sweep.pid, signal.SIGKILL) if victim == "both" else os.kill(sweep.pid, signal.SIGKILL)
-        sweep.communicate()
+        assert sweep.stderr is not None
+        sweep.stderr.close()  # and not read to its end: workers that are left idle keep it open for some minutes
+        sweep.wait()
         found = len(list((broken / "results" / "quick").glob("runs*/*.parquet"))) if broken.exists() else 0
         compacted = broken / "results" / "quick" / "runs.parquet"
         kept = table(broken) if found or compacted.exists() else pd.DataFrame()
