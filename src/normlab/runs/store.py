@@ -141,8 +141,10 @@ class Store:
             known.clear()
         for row in _query(self.root / "runs.parquet").to_dict("records"):
             self._facts[str(row["run_key"])] = {str(k): v for k, v in row.items() if not _absent(v)}
-        for key, rows in _query(self.root / "history.parquet").groupby("run_key", sort=False):
-            self._histories[str(key)] = rows.drop(columns="run_key").reset_index(drop=True)
+        history = _query(self.root / "history.parquet")
+        keys = history.pop("run_key").to_numpy()
+        for key, rows in history.groupby(keys, sort=False):
+            self._histories[str(key)] = rows.reset_index(drop=True)
         if (self.root / "evaluations.parquet").exists():
             table = _query(self.root / "evaluations.parquet")
             for (run_key, name), rows in table.groupby(["run_key", "evaluation"]):
