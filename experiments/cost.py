@@ -387,12 +387,12 @@ def table(results: Results) -> pd.DataFrame | None:
                 for norm in [name for name in COLOURS if name in set(same["norm"])]:
                     own = same[same["norm"] == norm]
                     rows.append(
-                        {"data": DATA_TITLES[setting], "net": net_title, "batch": int(size), "method": method_title(norm)}
+                        {"data": DATA_TITLES[setting], "net": net_title, "batch": int(size), "method": method_title(norm),
+                         "the articles say": ARTICLES.get(norm, "")}
                         | {title: _over(results.by_seed(own, f"cost.{kind}"), none[kind.removesuffix("_folded")])
                            for title, kind in kinds.items()}
                         | {"parameters": _count(results.values(own, "cost.parameters")),
-                           "state": _count(results.values(own, "cost.state")),
-                           "the articles: overhead and memory": ARTICLES.get(norm, "")}
+                           "state": _count(results.values(own, "cost.state"))}
                     )  # fmt: skip
     for setting in results.settings:
         rows += _deeper(results, setting, kinds) + _synchronized(results, setting)
@@ -428,7 +428,7 @@ def _synchronized(results: Results, setting: str) -> list[dict[str, Any]]:
             {"data": DATA_TITLES[setting], "net": f"CNN, {count} processes (one machine)", "batch": 16,
              "method": "synchronized BN over unsynchronized",
              "training step": _over(results.by_seed(cells, f"cost.step_{count}"), alone),
-             "bytes sent a step": _count(results.values(cells, f"cost.bytes_{count}"))}
+             "bytes sent": _count(results.values(cells, f"cost.bytes_{count}"))}
         )  # fmt: skip
     return rows
 
