@@ -127,7 +127,7 @@ class Store:
         """What tells the compacted tables that are there from any others: each is a file of its own."""
         try:
             found = (self.root / "runs.parquet").stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return found.st_ino, found.st_mtime_ns
 
