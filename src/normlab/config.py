@@ -102,8 +102,11 @@ class InitConfig(Strict):
 class NetConfig(Strict):
     """A net, and where its norms stand.
 
-    ``widths`` are channels a stage (CNN, ResNet) or features a layer (MLP); ``depth`` is convolutions a stage (CNN),
-    layers of each width (MLP) or the ResNet's 6n+2. ``zero_init_residual`` starts the last γ of every residual branch at
+    ``widths`` are channels a stage (CNN, ResNet) or features a layer (MLP); ``depth`` is convolutions a stage (CNN, one
+    number for all or a list), layers of each width (MLP) or the ResNet's 6n+2. ``head`` says how a CNN's maps become features: by
+    a global ``average``, or by one more 2×2 max-pool and ``flatten``. ``norm_in`` says which layers have norms: ``conv``, ``fc``, or
+    ``all``, where a method that cannot stand is refused; ``both`` is ``all`` with the identity in such places, so that arms may
+    differ in more than the norm. ``zero_init_residual`` starts the last γ of every residual branch at
     0, so that each block starts as its skip. ``dropout`` is the probability with which an activation before the head is set to 0;
     ``disturbance`` the size of random scales and shifts behind every norm of a chain, whose distribution ``disturbance_moves``
     from step to step or not.
@@ -111,16 +114,43 @@ class NetConfig(Strict):
 
     name: str
     widths: tuple[PositiveInt, ...]
-    depth: PositiveInt = 1
+    depth: PositiveInt | tuple[PositiveInt, ...] = 1
+    head: Literal["average", "flatten"] = "average"
     hidden: PositiveInt | None = None
     activation: Literal["relu", "tanh", "sigmoid", "gelu"] = "relu"
     placement: Literal["before", "after", "pre"] = "before"
-    norm_in: Literal["both", "conv", "fc"] = "both"
+    norm_in: Literal["both", "conv", "fc", "all"] = "both"
     init: InitConfig = InitConfig()
     zero_init_residual: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     disturbance: NonNegativeFloat = 0.0
     disturbance_moves: bool = True
+
+    @model_validator(mode="after")
+    def _depth_fits_the_net(self) -> Self:
+        if isinstance(self.depth, tuple) and (self.name != "cnn" or len(self.depth) != len(self.widths)):
+            raise ValueError(
+                f"net.depth={list(self.depth)}: only net=cnn takes a depth a stage, one for each of its {len(self.widths)} stages"
+            )
+        if self.head != "average" and self.name != "cnn":
+            raise ValueError(f"net.head={self.head} is a choice of net=cnn; net={self.name} has a head of its own")
+        return self
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Layers in each stage, or of each width."""
+        return self.depth if isinstance(self.depth, tuple) else (self.depth,) * len(self.widths)
+
+    @property
+    def blocks(self) -> int:
+        """Residual blocks a stage of a ResNet, whose depth is 6n+2.
+
+        Raises:
+            NormlabError: for any other depth.
+        """
+        if not isinstance(self.depth, int) or self.depth < 8 or (self.depth - 2) % 6:
+            raise NormlabError(f"net.depth={self.depth}: a ResNet's depth is 6n+2 (8, 14, 20, …)")
+        return (self.depth - 2) // 6
 
 
 class OptimizerConfig(Strict):

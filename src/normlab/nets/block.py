@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from normlab.config import NetConfig, NormConfig
+from normlab.errors import NormlabError
 from normlab.nets.disturbance import Disturbance
 from normlab.nets.dropout import SeededDropout
 from normlab.norms import find_method, make_norm
@@ -14,7 +15,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "si
 class Parts:
     """Makes the layers, norms and activations of one net from its configuration.
 
-    A norm stands in conv layers, fully connected layers or both (``net.norm_in``). A layer has a bias unless a norm
+    A norm stands in conv layers, fully connected layers or all (``net.norm_in``). A layer has a bias unless a norm
     with a learnable shift β follows it directly. ``normed`` are the layers that a method acting on weights wraps.
     """
 
@@ -31,9 +32,18 @@ class Parts:
         return ACTIVATIONS[self.net.activation]()
 
     def norm(self, num_features: int, kind: str) -> nn.Module:
+        """The norm of a layer of a ``kind``, conv or fc; the identity in layers without one.
+
+        Raises:
+            NormlabError: for a method that cannot stand there, unless ``net.norm_in=both`` lets it be left out.
+        """
         self.norms += 1
-        if self.net.norm_in not in ("both", kind):
+        if not self._has_norm(kind):
             return nn.Identity()
+        if kind == "fc" and self.net.norm_in != "both" and find_method(self.norm_config.name).needs_positions:
+            raise NormlabError(
+                f"norm={self.norm_config.name} has one value a channel in a fully connected layer; use net.norm_in=conv"
+            )
         return make_norm(self.norm_config, num_features, positions=kind == "conv")
 
     def conv(self, channels_in: int, channels_out: int, norm: nn.Module, kernel: int = 3, stride: int = 1) -> nn.Module:
@@ -63,12 +73,15 @@ class Parts:
             self.branches_closed += 1
 
     def _joined(self, layer: nn.Module, norm: nn.Module, kind: str) -> nn.Module:
-        if self.net.norm_in in ("both", kind):
+        if self._has_norm(kind):
             self.normed.append(layer)
         attach = getattr(norm, "attach", None)
         if attach:
             attach(layer)
         return layer
+
+    def _has_norm(self, kind: str) -> bool:
+        return self.net.norm_in in ("both", "all", kind)
 
     def _needs_bias(self, norm: nn.Module) -> bool:
         shifted = (

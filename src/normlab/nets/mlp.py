@@ -20,7 +20,7 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
             f"norm={parts.norm_config.name} has one value a channel in every layer of an MLP; use net=cnn"
         )
     layers: list[nn.Module] = [nn.Flatten()]
-    widths = [width for width in parts.net.widths for _ in range(parts.net.depth)]
+    widths = [width for width, depth in zip(parts.net.widths, parts.net.depths, strict=True) for _ in range(depth)]
     for features_in, features_out in pairwise([shape[0] * shape[1] * shape[2], *widths]):
         norm = parts.norm(features_out, "fc")
         layers.append(parts.stage(parts.linear(features_in, features_out, norm), norm))

@@ -130,13 +130,11 @@ def _blocks(parts: Parts) -> list[tuple[int, int, int]]:
     net = parts.net
     if not find_method(parts.norm_config.name).identity:
         raise NormlabError(f"net={net.name} does without normalization; use it with norm=none")
-    if net.depth < 8 or (net.depth - 2) % 6 or len(net.widths) != 3:
-        raise NormlabError(
-            f"net.depth={net.depth}, net.widths={list(net.widths)}: a ResNet has three stages and a depth of 6n+2"
-        )
+    if len(net.widths) != 3:
+        raise NormlabError(f"net.widths={list(net.widths)}: a ResNet has three stages")
     found, channels = [], net.widths[0]
     for index, width in enumerate(net.widths):
-        for repeat in range((net.depth - 2) // 6):
+        for repeat in range(net.blocks):
             found.append((channels, width, 2 if index and not repeat else 1))
             channels = width
     return found

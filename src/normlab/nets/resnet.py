@@ -57,8 +57,6 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
         NormlabError: if ``net.depth`` is not 6n+2 or there are not three widths.
     """
     net = parts.net
-    if net.depth < 8 or (net.depth - 2) % 6:
-        raise NormlabError(f"net.depth={net.depth}: a ResNet's depth is 6n+2 (8, 14, 20, …)")
     if len(net.widths) != 3:
         raise NormlabError(f"net.widths={list(net.widths)}: a ResNet has three stages")
     pre = net.placement == "pre"
@@ -67,7 +65,7 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
     layers: list[nn.Module] = [stem] if pre else [parts.stage(stem, stem_norm)]
     channels = net.widths[0]
     for index, width in enumerate(net.widths):
-        for repeat in range((net.depth - 2) // 6):
+        for repeat in range(net.blocks):
             layers.append(ResidualBlock(parts, channels, width, stride=2 if index and not repeat else 1))
             channels = width
     if pre:

@@ -33,12 +33,13 @@ def estimated_cost(config: RunConfig) -> float:
     channels, height, width = image_set.shape
     images = config.data.train_size or {"digits": 1137}.get(config.data.name, 50_000)
     multiplications, pixels, before = 0.0, float(height * width), channels
-    for after in config.net.widths:
-        layers = (config.net.depth - 2) // 3 if config.net.name.startswith("resnet") else config.net.depth
+    residual = config.net.name.startswith("resnet")
+    for after, depth in zip(config.net.widths, config.net.depths, strict=True):
+        layers = (depth - 2) // 3 if residual else depth
         multiplications += pixels * 9 * (before * after + (layers - 1) * after * after)
         pixels, before = pixels / 4, after
     samples = config.training.epochs * images
-    layers = len(config.net.widths) * config.net.depth
+    layers = sum(config.net.depths)
     return samples / config.data.batch_size * (0.4 + 0.25 * layers) + samples * multiplications * 1e-7
 
 
