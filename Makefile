@@ -22,6 +22,11 @@ LAUNCH_joblib := hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
 LAUNCH_basic := hydra/launcher=basic
 LAUNCH_slurm := hydra/launcher=submitit_slurm sweep.workers=$(JOBS) hydra.launcher.array_parallelism=$(JOBS)
 LAUNCH_ray := hydra/launcher=ray hydra.launcher.n_jobs=$(JOBS) hydra.launcher.address=$(ADDRESS)
+# Names of folders and further arguments go by the environment: on a shell's line spaces, quotes and brackets would break them.
+WITH_RESULTS := reproduce train sweep report readme claim compare bench cost status dashboard
+$(WITH_RESULTS): export NORMLAB_RESULTS = $(value RESULTS)
+train sweep compare data: export NORMLAB_ARGS = $(value ARGS)
+R := "$$NORMLAB_RESULTS"
 LAUNCH = $(or $(LAUNCH_$(LAUNCHER)),$(error unknown LAUNCHER=$(LAUNCHER); there are joblib, basic, ray, slurm))
 
 .PHONY: help
@@ -50,11 +55,11 @@ help: ## this list
 .PHONY: reproduce
 reproduce: setup ## every experiment at SCALE, then the report: the verdicts on this machine
 	@echo "looking for runs that are not there yet"
-	experiments="$$($(PY) scripts/designed.py $(SCALE) $(RESULTS))"
+	experiments="$$($(PY) scripts/designed.py $(SCALE) $(R))"
 	for experiment in $$experiments; do
-	  $(PY) scripts/train.py -m experiment=$$experiment scale=$(SCALE) results=$(RESULTS) $(LAUNCH)
+	  $(PY) scripts/train.py -m experiment=$$experiment scale=$(SCALE) $(LAUNCH)
 	done
-	$(PY) scripts/report.py $(SCALE) $(RESULTS)
+	$(PY) scripts/report.py $(SCALE) $(R)
 
 .PHONY: setup
 setup: $(READY) ## make .venv and install normlab in it
@@ -68,39 +73,39 @@ $(READY): pyproject.toml
 
 .PHONY: data
 data: setup ## fetch and verify MNIST, Fashion-MNIST and CIFAR-10
-	@$(PY) scripts/data.py $(ARGS)
+	@$(PY) scripts/data.py
 
 .PHONY: train
 train: setup ## one run: make train ARGS="norm=group data=cifar10"
-	@$(PY) scripts/train.py scale=$(SCALE) results=$(RESULTS) $(ARGS)
+	@$(PY) scripts/train.py scale=$(SCALE)
 
 .PHONY: sweep
 sweep: setup ## what is missing of one experiment: make sweep EXPERIMENT=placement SCALE=cpu
 	@test -n "$(EXPERIMENT)" || { echo "error: say which experiment, EXPERIMENT=one of: $$(echo $$($(PY) scripts/designed.py $(SCALE)))" >&2; exit 2; }
-	@$(PY) scripts/train.py -m experiment=$(EXPERIMENT) scale=$(SCALE) results=$(RESULTS) $(LAUNCH) $(ARGS)
+	@$(PY) scripts/train.py -m experiment=$(EXPERIMENT) scale=$(SCALE) $(LAUNCH)
 
 .PHONY: report
 report: setup ## verdicts, tables, figures and the page from the runs that are there
-	@$(PY) scripts/report.py $(SCALE) $(RESULTS)
+	@$(PY) scripts/report.py $(SCALE) $(R)
 
 .PHONY: readme
 readme: setup ## write the verdict table of SCALE into README.md
-	@$(PY) scripts/readme.py $(SCALE) $(RESULTS)
+	@$(PY) scripts/readme.py $(SCALE) $(R)
 
 .PHONY: claim
 claim: setup ## run what one claim lacks, show its verdict and figure: make claim CLAIM=before-is-better
 	@test -n "$(CLAIM)" || { echo "error: say which claim, CLAIM=<id>; the report lists them" >&2; exit 2; }
 	@plan="$$($(PY) scripts/claim.py plan $(CLAIM))"
-	@test -z "$$plan" || $(PY) scripts/train.py -m $$plan scale=$(SCALE) results=$(RESULTS) $(LAUNCH)
-	@$(PY) scripts/claim.py show $(CLAIM) $(SCALE) $(RESULTS)
+	@test -z "$$plan" || $(PY) scripts/train.py -m $$plan scale=$(SCALE) $(LAUNCH)
+	@$(PY) scripts/claim.py show $(CLAIM) $(SCALE) $(R)
 
 .PHONY: compare
 compare: setup ## two norms from the runs that are there: make compare ARGS="batch my_pkg.MyNorm"
-	@$(PY) scripts/compare.py $(ARGS) $(SCALE) $(RESULTS)
+	@$(PY) scripts/compare.py --scale $(SCALE) --results $(R)
 
 .PHONY: bench
 bench: $(BENCH_READY) ## how fast, against floor, peers and bars (a quarter of an hour; needs `make data`)
-	@$(PY) scripts/bench.py $(SECTION) --device $(DEVICE) --results $(RESULTS)
+	@$(PY) scripts/bench.py $(SECTION) --device $(DEVICE) --results $(R)
 
 $(BENCH_READY): $(READY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[bench]"
@@ -108,12 +113,12 @@ $(BENCH_READY): $(READY)
 
 .PHONY: cost
 cost: setup ## what each method costs in time and memory; nothing else may run beside it
-	@$(PY) scripts/train.py -m experiment=cost scale=$(SCALE) results=$(RESULTS) $(LAUNCH)
-	@$(PY) scripts/report.py $(SCALE) $(RESULTS)
+	@$(PY) scripts/train.py -m experiment=cost scale=$(SCALE) $(LAUNCH)
+	@$(PY) scripts/report.py $(SCALE) $(R)
 
 .PHONY: status
 status: setup ## done, failed, running and left of every experiment, with the time left
-	@$(PY) scripts/status.py $(SCALE) $(RESULTS)
+	@$(PY) scripts/status.py $(SCALE) $(R)
 
 .PHONY: lock
 lock: setup ## renew experiments/claims.lock after a claim was meant to change
@@ -121,7 +126,7 @@ lock: setup ## renew experiments/claims.lock after a claim was meant to change
 
 .PHONY: dashboard
 dashboard: setup ## build the W&B workspace and report as code; pushed when a key is there
-	@$(PY) scripts/dashboard.py $(SCALE) $(RESULTS)
+	@$(PY) scripts/dashboard.py $(SCALE) $(R)
 
 .PHONY: test
 test: setup ## the tests (minutes)

@@ -2,12 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import hydra
-from omegaconf import DictConfig, OmegaConf
+from hydra._internal.utils import get_args_parser
+from omegaconf import DictConfig
 
-from normlab.errors import NormlabError, fail, run_main
+from normlab.errors import NormlabError, arguments, run_main, tell
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
@@ -20,24 +20,29 @@ def train(config: DictConfig) -> None:
 
         work(Path(config.sweep.plan))
         return
+    from normlab.sweeps.command import Command
     from normlab.sweeps.single import train_one
 
     try:
-        if config.experiment:
-            raise NormlabError("an experiment is a sweep of runs; add -m")
-        composed: Any = OmegaConf.to_container(config, resolve=True)
-        train_one(composed)
-    except NormlabError as error:  # Here and not above: Hydra would print its own line about it first.
-        fail(error)
+        train_one(Command.of(config))
+    except Exception as error:  # Here and not above: Hydra would print its own line about it first.
+        tell(error)
 
 
 def main() -> None:
-    """Refuse paths where names are asked for, before Hydra opens files by them; then train."""
+    """Put flags before overrides, as Hydra's parser wants them; refuse paths where names are asked for, before Hydra opens files
+    by them; then train.
+    """
+    given = arguments()
+    overrides = get_args_parser().parse_intermixed_args(given).overrides
+    left = list(overrides)
+    flags = [argument for argument in given if not (left and argument == left[0] and left.pop(0))]
     groups = {folder.name for folder in CONFIGS.iterdir() if folder.is_dir()}
-    for argument in sys.argv[1:]:
+    for argument in overrides:
         key, _, names = argument.lstrip("+").partition("=")
         if key in groups and ".." in names:
             raise NormlabError(f"{argument}: {key} takes a name from configs/{key}, not a path")
+    sys.argv[1:] = [*flags, *overrides]
     train()
 
 

@@ -5,8 +5,9 @@ DictConfig. A field's default is what the field means when absent, for good: run
 field with a default voids no earlier run, and changing a default would silently change what earlier keys mean.
 """
 
+import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -14,7 +15,6 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     PositiveFloat,
-    PositiveInt,
     ValidationError,
     model_validator,
 )
@@ -25,21 +25,62 @@ ROUTES = ("running", "recalibrated", "batch")
 DECAYS = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
 
 
-class Strict(BaseModel):
-    """Immutable, and without room for a key that nobody reads."""
+LARGEST = 2**31 - 1  # of any count
+Count = Annotated[int, Field(gt=0, le=LARGEST)]
+Share = Annotated[float, Field(ge=0, le=1)]
+ProperShare = Annotated[float, Field(ge=0, lt=1)]
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+class Strict(BaseModel):
+    """Immutable, without room for a key that nobody reads, and without numbers that are none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def check(model: type[Model], values: Mapping[str, Any], origin: str = "") -> Model:
+    """``values`` as a typed ``model``.
+
+    Raises:
+        NormlabError: with the path of each bad value, what was expected and what was got; ``origin`` stands before it.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise NormlabError(origin + "; ".join(_problem(detail)[:300] for detail in error.errors())) from None
+    except (OverflowError, RecursionError) as error:  # numbers and depths beyond what Python itself takes
+        raise NormlabError(f"{origin}{error}") from None
+
+
+def _problem(detail: Mapping[str, Any]) -> str:
+    """One of pydantic's complaints in the words of the command line; our own name their field themselves."""
+    if detail["type"] == "value_error":
+        return str(detail["msg"]).removeprefix("Value error, ")
+    path = ".".join(map(str, detail["loc"]))
+    if detail["type"] == "extra_forbidden":
+        return f"{path}: there is no such setting"
+    if detail["type"] == "missing":
+        return f"{path}: has no value"
+    return f"{path}: {detail['msg']} (got {detail['input']!r})"
 
 
 class ShiftConfig(Strict):
     """An abrupt change of the (standardized) inputs during training: x → scale·x + offset from ``start`` on.
 
-    ``start`` is a fraction of all steps. Validation and test inputs are shifted in the same way.
+    ``start`` is a fraction of all steps, ``scale`` not 0. Validation and test inputs are shifted in the same way.
     """
 
-    start: NonNegativeFloat
+    start: ProperShare
     scale: float = 1.0
     offset: float = 0.0
+
+    @model_validator(mode="after")
+    def _images_are_left(self) -> Self:
+        if self.scale == 0:
+            raise ValueError("data.shift.scale=0 leaves nothing of the images")
+        return self
 
 
 class DataConfig(Strict):
@@ -51,14 +92,14 @@ class DataConfig(Strict):
     """
 
     name: str
-    train_size: PositiveInt | None = None
-    validation_size: PositiveInt = 1000
-    test_size: PositiveInt | None = None
-    batch_size: PositiveInt = 128
+    train_size: Count | None = None
+    validation_size: Count = 1000
+    test_size: Count | None = None
+    batch_size: Count = 128
     augment: Literal["none", "crop", "flip_crop"] = "none"
-    repeats: PositiveInt = 1
+    repeats: Count = 1
     shift: ShiftConfig | None = None
-    label_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
+    label_noise: Share = 0.0
     pixel_noise: NonNegativeFloat = 0.0
     classes: tuple[int, ...] | None = None
 
@@ -75,21 +116,34 @@ class NormConfig(BaseModel):
     ``weight_init`` and ``bias_init`` are where γ and β start, 1 and 0 if not set.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     name: str
     eps: NonNegativeFloat | None = None
-    momentum: NonNegativeFloat | None = None
+    momentum: Share | None = None
     affine: bool | None = None
-    num_groups: PositiveInt | None = None
-    statistics_batch: PositiveInt | None = None
+    num_groups: Count | None = None
+    statistics_batch: Count | None = None
     target: str | None = None
     weight_init: float | None = None
     bias_init: float | None = None
 
+    @model_validator(mode="after")
+    def _options_have_values(self) -> Self:
+        for name in ("eps", "momentum", "affine", "num_groups"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                raise ValueError(f"norm.{name}=null: an option has a value; leave it out for the method's own")
+        for name, value in (self.model_extra or {}).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"norm.{name}={value}: an option is a finite number")
+        return self
+
     def options(self) -> dict[str, Any]:
         """What the method's builder takes: everything that is set, but the name and the start of γ and β."""
-        return self.model_dump(exclude={"name", "weight_init", "bias_init"}, exclude_none=True)
+        fields = self.model_dump(
+            include=set(type(self).model_fields), exclude={"name", "weight_init", "bias_init"}, exclude_none=True
+        )
+        return fields | (self.model_extra or {})
 
 
 class InitConfig(Strict):
@@ -97,6 +151,9 @@ class InitConfig(Strict):
 
     scheme: Literal["kaiming", "xavier", "orthogonal", "normal", "uniform"] = "kaiming"
     gain: PositiveFloat = 1.0
+
+
+Depth = Annotated[int, Field(gt=0, le=10_000)]
 
 
 class NetConfig(Strict):
@@ -113,16 +170,16 @@ class NetConfig(Strict):
     """
 
     name: str
-    widths: tuple[PositiveInt, ...]
-    depth: PositiveInt | tuple[PositiveInt, ...] = 1
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)]
+    depth: Depth | tuple[Depth, ...] = 1
     head: Literal["average", "flatten"] = "average"
-    hidden: PositiveInt | None = None
+    hidden: Count | None = None
     activation: Literal["relu", "tanh", "sigmoid", "gelu"] = "relu"
     placement: Literal["before", "after", "pre"] = "before"
     norm_in: Literal["both", "conv", "fc", "all"] = "both"
     init: InitConfig = InitConfig()
     zero_init_residual: bool = False
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: ProperShare = 0.0
     disturbance: NonNegativeFloat = 0.0
     disturbance_moves: bool = True
 
@@ -153,24 +210,49 @@ class NetConfig(Strict):
         return (self.depth - 2) // 6
 
 
+OPTIMIZER_OPTIONS: dict[str, tuple[str, ...]] = {
+    "sgd": ("momentum", "nesterov"),
+    "adam": ("betas", "eps"),
+    "rmsprop": ("alpha", "momentum", "eps"),
+}
+
+
 class OptimizerConfig(Strict):
     """An optimizer by name, with the options that it takes (None: not one of its options)."""
 
     name: Literal["sgd", "adam", "rmsprop"]
     lr: PositiveFloat
     weight_decay: NonNegativeFloat = 0.0
-    momentum: NonNegativeFloat | None = None
+    momentum: ProperShare | None = None
     nesterov: bool | None = None
-    betas: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
-    alpha: NonNegativeFloat | None = None
+    betas: tuple[ProperShare, ProperShare] | None = None
+    alpha: ProperShare | None = None
     eps: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _options_are_its_own(self) -> Self:
+        own = OPTIMIZER_OPTIONS[self.name]
+        for name in {name for names in OPTIMIZER_OPTIONS.values() for name in names}:
+            if name in self.model_fields_set and getattr(self, name) is None:
+                raise ValueError(f"optimizer.{name}=null: an option has a value; leave it out for the optimizer's own")
+            if getattr(self, name) is not None and name not in own:
+                raise ValueError(f"optimizer.{name}: {self.name} takes {', '.join(own)}")
+        if self.nesterov and not self.momentum:
+            raise ValueError("optimizer.nesterov=true needs optimizer.momentum above 0")
+        return self
 
 
 class ScheduleConfig(Strict):
     """The learning rate over the steps; ``warmup`` is the rising fraction of one-cycle."""
 
     name: Literal["constant", "cosine", "one_cycle"] = "constant"
-    warmup: PositiveFloat | None = None
+    warmup: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _only_one_cycle_warms_up(self) -> Self:
+        if self.warmup is not None and self.name != "one_cycle":
+            raise ValueError(f"schedule.warmup is an option of schedule=one_cycle, not of {self.name}")
+        return self
 
 
 class StopConfig(Strict):
@@ -181,7 +263,7 @@ class StopConfig(Strict):
 
     measure: Literal["train_loss", "train_set_loss", "validation_accuracy"]
     at: PositiveFloat
-    every: PositiveInt = 10
+    every: Count = 10
 
 
 class TrainingConfig(Strict):
@@ -192,8 +274,8 @@ class TrainingConfig(Strict):
     that the net ``stored`` in pre-training, or ones taken once from the training images (``target``), before the first step.
     """
 
-    epochs: NonNegativeFloat
-    accumulate: PositiveInt = 1
+    epochs: Annotated[float, Field(ge=0, le=1e6)]
+    accumulate: Count = 1
     clip_norm: PositiveFloat | None = None
     stop: StopConfig | None = None
     statistics: Literal["batch", "stored", "target"] = "batch"
@@ -203,7 +285,7 @@ class SourceConfig(Strict):
     """What a net was pre-trained on, for how long, and at which rate; all else is as in the run that starts from it."""
 
     data: DataConfig
-    epochs: PositiveFloat
+    epochs: Annotated[float, Field(gt=0, le=1e6)]
     lr: PositiveFloat
 
 
@@ -222,7 +304,7 @@ class NumericsConfig(Strict):
     layout: Literal["channels_last", "contiguous"] = "channels_last"
     cuda_graph: bool = False
     checkpoint: bool = False
-    threads: PositiveInt = 1
+    threads: Annotated[int, Field(gt=0, le=1024)] = 1
 
 
 class MeasureConfig(Strict):
@@ -235,12 +317,12 @@ class MeasureConfig(Strict):
     from 0.
     """
 
-    log_every: PositiveInt = 10
+    log_every: Count = 10
     validate_every: PositiveFloat = 1.0
     probe_loss: bool = False
     train_set: bool = False
     final: Literal["all", "validation"] = "all"
-    phases: tuple[tuple[NonNegativeFloat, NonNegativeFloat], ...] | None = None
+    phases: tuple[tuple[ProperShare, Share], ...] | None = None
 
     @model_validator(mode="after")
     def _phases_start_and_rise(self) -> Self:
@@ -288,7 +370,7 @@ class RunConfig(Strict):
     training: TrainingConfig
     numerics: NumericsConfig
     measure: MeasureConfig
-    seed: int
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
     source: SourceConfig | None = None
 
     @property
@@ -332,13 +414,4 @@ class RunConfig(Strict):
         Raises:
             NormlabError: with the path of each bad value and what was expected.
         """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            problems = (
-                f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})"
-                if e["loc"]
-                else e["msg"].removeprefix("Value error, ")
-                for e in error.errors()
-            )
-            raise NormlabError("; ".join(p[:300] for p in problems)) from None
+        return check(cls, values)

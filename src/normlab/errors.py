@@ -1,8 +1,11 @@
 """What a user can cause ends in one clear line and a nonzero exit, never in a traceback."""
 
 import os
+import shlex
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -27,24 +30,58 @@ def fail(error: BaseException) -> NoReturn:
     sys.exit(2)
 
 
+def arguments() -> list[str]:
+    """The command line's arguments, and behind them those that make was given as ``ARGS``, in the words of a shell.
+
+    Make hands them over by the environment: on a shell's command line names with spaces, quotes or brackets would fall apart.
+
+    Raises:
+        NormlabError: for a quotation without an end.
+    """
+    try:
+        return [*sys.argv[1:], *shlex.split(os.environ.pop("NORMLAB_ARGS", ""))]
+    except ValueError as error:
+        raise NormlabError(f"ARGS: {str(error).lower()}; quote as in a shell") from None
+
+
 def run_main(main: Callable[[], object]) -> None:
     """Call ``main``; report what a user can cause in one line.
 
     Exit codes: 2 for bad input or a broken environment, 130 for Ctrl-C. With ``HYDRA_FULL_ERROR=1`` set by the user
     the traceback is shown instead.
     """
-    import yaml
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
+    os.environ.setdefault(ASKED, os.environ.get("HYDRA_FULL_ERROR", "0"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting by itself.
     try:
         main()
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, and the same command continues from there", file=sys.stderr)
         sys.exit(130)
-    except (NormlabError, HydraException, OmegaConfBaseException, yaml.YAMLError, OSError) as error:
-        if wants_traceback:
-            raise
-        fail(error.__cause__ if isinstance(error.__cause__, NormlabError) else error)
+    except Exception as error:
+        tell(error)
+
+
+ASKED = "NORMLAB_FULL_ERROR"  # what the user had set HYDRA_FULL_ERROR to
+
+
+def tell(error: Exception) -> NoReturn:
+    """Say in one line what went wrong, and exit; raise it where the user asked for tracebacks."""
+    import yaml
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if os.environ.get(ASKED, "0") not in ("", "0"):
+        raise error
+    if isinstance(error.__cause__, NormlabError):
+        fail(error.__cause__)
+    if isinstance(error, NormlabError | HydraException | OmegaConfBaseException | yaml.YAMLError | OSError):
+        fail(error)
+    # Nobody foresaw it: still one line, with the place, and the way to all of it.
+    fail(NormlabError(f"{told(error)}; HYDRA_FULL_ERROR=1 shows how it came about"))
+
+
+def told(error: BaseException) -> str:
+    """An error's kind, message and place in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {first_line(error)}{place}"

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from normlab.config import DataConfig
+from normlab.config import DataConfig, ShiftConfig
 from normlab.data import find_image_set
 from normlab.data.images import Arrays, read
 from normlab.errors import NormlabError
@@ -21,10 +21,11 @@ FIXED = -1  # The seed of what no run's seed may change: the validation split an
 
 @dataclass(frozen=True)
 class Split:
-    """Standardized images (N, C, H, W), float32, and labels (N,), int64."""
+    """Standardized images (N, C, H, W), float32, and labels (N,), int64; ``padding`` is what augmentation puts around images."""
 
     images: Tensor
     labels: Tensor
+    padding: float = 0.0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -131,8 +132,25 @@ def spoil(split: Split, config: DataConfig, classes: int, seed: int) -> Split:
     return Split(images, labels)
 
 
-def augment(images: Tensor, kind: str, source: torch.Generator) -> Tensor:
-    """A random shift of up to an eighth of the side, zero-padded, and for ``flip_crop`` a random mirror, an image each.
+def shift_images(images: Tensor, shift: ShiftConfig | None) -> Tensor:
+    """x → scale·x + offset."""
+    return images if shift is None else images * shift.scale + shift.offset
+
+
+def unshift_images(images: Tensor, shift: ShiftConfig | None) -> Tensor:
+    """The inverse of :func:`shift_images`."""
+    return images if shift is None else (images - shift.offset) / shift.scale
+
+
+def shifted(split: Split, shift: ShiftConfig | None) -> Split:
+    """``split`` with shifted images, which are augmented as they would be before the shift."""
+    if shift is None:
+        return split
+    return Split(shift_images(split.images, shift), split.labels, split.padding * shift.scale + shift.offset)
+
+
+def augment(images: Tensor, kind: str, source: torch.Generator, padding: float = 0.0) -> Tensor:
+    """A random shift of up to an eighth of the side, filled up with ``padding``, and for ``flip_crop`` a random mirror, an image each.
 
     All images of a batch are moved by one gather of pixels.
     """
@@ -146,7 +164,7 @@ def augment(images: Tensor, kind: str, source: torch.Generator) -> Tensor:
     if kind == "flip_crop":
         mirror = torch.rand(N, generator=source).to(images.device) < 0.5
         columns = torch.where(mirror[:, None], columns.flip(1), columns)
-    padded = F.pad(images.permute(0, 2, 3, 1), (0, 0, pad, pad, pad, pad))
+    padded = F.pad(images.permute(0, 2, 3, 1), (0, 0, pad, pad, pad, pad), value=padding)
     _, height, width, _ = padded.shape
     first = torch.arange(0, N * height * width, height * width, device=images.device)
     pixels = first[:, None, None] + (rows * width)[:, :, None] + columns[:, None, :]
@@ -190,7 +208,7 @@ class Batches:
                 self._place = batch + 1
                 indices = order[batch * distinct : (batch + 1) * distinct].repeat(self.config.repeats)
                 yield (
-                    augment(self.split.images[indices], self.config.augment, self._augmentation),
+                    augment(self.split.images[indices], self.config.augment, self._augmentation, self.split.padding),
                     self.split.labels[indices],
                 )
             self._place = 0

@@ -7,7 +7,7 @@ from normlab.config import NetConfig, NormConfig
 from normlab.errors import NormlabError
 from normlab.nets.disturbance import Disturbance
 from normlab.nets.dropout import SeededDropout
-from normlab.norms import find_method, make_norm
+from normlab.norms import make_norm, method_of
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU}
 
@@ -27,7 +27,7 @@ class Parts:
 
     def activation(self, norm: nn.Module) -> nn.Module:
         """The activation beside ``norm``: none where the norm brings its own."""
-        if find_method(self.norm_config.name).owns_activation and not isinstance(norm, nn.Identity):
+        if method_of(self.norm_config).owns_activation and not isinstance(norm, nn.Identity):
             return nn.Identity()
         return ACTIVATIONS[self.net.activation]()
 
@@ -40,7 +40,7 @@ class Parts:
         self.norms += 1
         if not self._has_norm(kind):
             return nn.Identity()
-        if kind == "fc" and self.net.norm_in != "both" and find_method(self.norm_config.name).needs_positions:
+        if kind == "fc" and self.net.norm_in != "both" and method_of(self.norm_config).needs_positions:
             raise NormlabError(
                 f"norm={self.norm_config.name} has one value a channel in a fully connected layer; use net.norm_in=conv"
             )
@@ -85,7 +85,7 @@ class Parts:
 
     def _needs_bias(self, norm: nn.Module) -> bool:
         shifted = (
-            find_method(self.norm_config.name).shifts
+            method_of(self.norm_config).shifts
             and not isinstance(norm, nn.Identity)
             and self.norm_config.affine is not False
         )

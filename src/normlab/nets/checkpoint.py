@@ -10,7 +10,8 @@ from torch.utils.checkpoint import checkpoint_sequential
 
 from normlab.config import RunConfig
 from normlab.errors import NormlabError
-from normlab.norms import find_method
+from normlab.norms import method_of
+from normlab.norms.running import feeds_training, survey
 
 REFUSED = (
     "numerics.checkpoint=true: this net's forward pass changes from one call to the next (dropout, or a norm whose state feeds "
@@ -26,7 +27,7 @@ def forward_of(net: nn.Module, config: RunConfig, example: Tensor) -> Callable[[
     """
     if not config.numerics.checkpoint:
         return net
-    if find_method(config.norm.name).remembers:
+    if method_of(config.norm).remembers:
         raise NormlabError(REFUSED)
     return checkpointed(net, example)
 
@@ -34,8 +35,8 @@ def forward_of(net: nn.Module, config: RunConfig, example: Tensor) -> Callable[[
 def checkpointed(net: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
     """``net`` as a function that keeps only √L of its L modules' outputs and computes the rest again going backward.
 
-    Outputs and gradients are the same. Running averages see every batch twice, which our loop's do not mind: their
-    momentum is 1 while they train.
+    Outputs and gradients are the same. Running averages see every batch twice, which those that our loop manages do not mind: their
+    momentum is 1 while they train. Where other buffers move at each pass, the net is refused.
 
     Paper: Chen, Xu, Zhang & Guestrin 2016.
 
@@ -46,8 +47,13 @@ def checkpointed(net: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
     assert isinstance(net, nn.Sequential)
     twin = copy.deepcopy(net).train()
     with torch.no_grad():
-        if not torch.equal(twin(example), twin(example)):
-            raise NormlabError(REFUSED)
+        outputs, states = [], []
+        for _ in range(2):
+            outputs.append(twin(example))
+            states.append([buffer.clone() for buffer in _others(twin)])
+    same = all(torch.equal(*pair) for pair in zip(*states, strict=True))
+    if not (same and torch.equal(*outputs)):
+        raise NormlabError(REFUSED)
     segments = max(2, round(math.sqrt(len(net))))
 
     def forward(images: Tensor) -> Tensor:
@@ -55,3 +61,9 @@ def checkpointed(net: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
         return output
 
     return forward
+
+
+def _others(net: nn.Module) -> list[Tensor]:
+    """Buffers that nobody but the net itself moves."""
+    managed = {id(buffer) for norm in survey(net)[0] if not feeds_training(norm) for buffer in norm.buffers()}
+    return [buffer for buffer in net.buffers() if id(buffer) not in managed]

@@ -6,7 +6,7 @@ from torch import nn
 
 from normlab.errors import NormlabError
 from normlab.nets.block import Parts
-from normlab.norms import find_method
+from normlab.norms import method_of
 
 
 def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -15,7 +15,7 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
     Raises:
         NormlabError: for a norm that needs positions, which no layer of this net has.
     """
-    if find_method(parts.norm_config.name).needs_positions:
+    if method_of(parts.norm_config).needs_positions:
         raise NormlabError(
             f"norm={parts.norm_config.name} has one value a channel in every layer of an MLP; use net=cnn"
         )

@@ -29,6 +29,7 @@ from normlab.norms import (
 )
 from normlab.norms.ghost import InGhostBatches
 from normlab.norms.method import Method
+from normlab.norms.running import declaration
 
 METHODS: dict[str, Method] = {
     module.METHOD.name: module.METHOD
@@ -53,12 +54,23 @@ def find_method(name: str) -> Method:
     return METHODS[name]
 
 
+def method_of(config: NormConfig) -> Method:
+    """The method of a configuration; of a class of one's own, what that declares.
+
+    Raises:
+        NormlabError: for an unknown method, or a class that is not there or declares what a method has not.
+    """
+    if config.target is None:
+        return find_method(config.name)
+    return declaration(custom.find(config.target)) or custom.METHOD
+
+
 def make_norm(config: NormConfig, num_features: int, positions: bool) -> nn.Module:
     """A norm for ``num_features`` channels; ``positions`` says whether inputs have axes after the channels.
 
     Where the method says nothing about a layer (instance norm on a fully connected one), the identity.
     """
-    method = find_method(config.name)
+    method = method_of(config)
     if method.needs_positions and not positions:
         return nn.Identity()
     options = config.options()
@@ -67,7 +79,9 @@ def make_norm(config: NormConfig, num_features: int, positions: bool) -> nn.Modu
         raise NormlabError(f"norm.statistics_batch: norm={config.name} takes no statistics of the batch")
     try:
         norm = method.build(num_features, **options)
-    except TypeError as error:
+    except NormlabError:
+        raise
+    except Exception as error:  # whatever an option out of its range leads to
         raise NormlabError(f"norm={config.name} cannot be built with {options}: {error}") from error
     _start_affine(norm, config)
     return InGhostBatches(norm, ghosts) if ghosts else norm
@@ -91,7 +105,10 @@ def wrap_layer(config: NormConfig, layer: nn.Module, source: torch.Generator) ->
         return
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=source)))
-        method.wrap(layer, **config.options())
+        try:
+            method.wrap(layer, **config.options())
+        except (TypeError, ValueError) as error:
+            raise NormlabError(f"norm={config.name} cannot wrap a layer with {config.options()}: {error}") from error
 
 
 def norm_version(config: NormConfig) -> str:

@@ -1,12 +1,14 @@
 """Batch normalization, with an optional statistics batch smaller than the optimizer's."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from normlab.errors import NormlabError
-from normlab.norms.channelwise import all_but_channels, need_values, per_channel
+from normlab.norms.channelwise import all_but_channels, in_full_precision, need_values, per_channel
 from normlab.norms.method import Method
 
 
@@ -23,17 +25,21 @@ class BatchNorm(_BatchNorm):
 
     Statistics are computed in float32 for half-precision inputs; the memory format of the input is kept.
 
+    ``momentum=None`` averages all batches alike, as in PyTorch.
+
     Papers: Ioffe & Szegedy 2015 (batch normalization); Hoffer, Hubara & Soudry 2017 (ghost batches).
 
     Raises:
         NormlabError: for ε ≤ 0; while training, if a channel has a single value or ``statistics_batch`` does not divide N.
     """
 
+    METHOD: ClassVar[Method]
+
     def __init__(
         self,
         num_features: int,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         affine: bool = True,
         statistics_batch: int | None = None,
     ) -> None:
@@ -76,12 +82,19 @@ class BatchNorm(_BatchNorm):
         bias = self.bias.repeat(groups) if self.affine else None
         output = F.batch_norm(folded, mean, var, weight, bias, training=True, momentum=1.0, eps=self.eps)
         if mean is not None and var is not None and self.running_mean is not None and self.running_var is not None:
-            self.running_mean.lerp_(mean.view(groups, C).mean(0), self.momentum or 0.0)
-            self.running_var.lerp_(var.view(groups, C).mean(0), self.momentum or 0.0)
+            share = self.momentum if self.momentum is not None else self._counted()
+            self.running_mean.lerp_(mean.view(groups, C).mean(0).to(self.running_mean.dtype), share)
+            self.running_var.lerp_(var.view(groups, C).mean(0).to(self.running_var.dtype), share)
         output = output.view(input.shape)
         if input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last):
             output = output.contiguous(memory_format=torch.channels_last)
         return output
+
+    def _counted(self) -> float:
+        """Count one more batch; its share in PyTorch's cumulative average, which ``momentum=None`` asks for."""
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked += 1
+        return 1.0 / float(self.num_batches_tracked)
 
 
 class BatchMomentsNorm(BatchNorm):
@@ -94,9 +107,7 @@ class BatchMomentsNorm(BatchNorm):
         self._check_input_dim(input)
         if not self.training and not input.numel():
             return input
-        if input.dtype in (torch.float16, torch.bfloat16):
-            return self.normalize(input.float()).to(input.dtype)
-        return self.normalize(input)
+        return in_full_precision(self.normalize, input)
 
     def normalize(self, x: Tensor) -> Tensor:
         """The method itself, on float32 or float64."""
@@ -115,9 +126,10 @@ class BatchMomentsNorm(BatchNorm):
     def follow(self, mean: Tensor, variance: Tensor, values: int) -> None:
         """Move the running averages towards a batch of that many values a channel, if they are kept."""
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
-            self.running_mean.lerp_(mean, self.momentum or 0.0)
-            self.running_var.lerp_(variance * (values / max(1, values - 1)), self.momentum or 0.0)
-            if self.num_batches_tracked is not None:
+            share = self._counted() if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
+            self.running_var.lerp_((variance * (values / max(1, values - 1))).to(self.running_var.dtype), share)
+            if self.momentum is not None and self.num_batches_tracked is not None:
                 self.num_batches_tracked += 1
 
     def scale_and_shift(self, x: Tensor) -> Tensor:
@@ -130,4 +142,13 @@ def build(num_features: int, **options: object) -> nn.Module:
     return BatchNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("batch", "batch norm", build, version=1, mixes=("samples", "positions"), running=True, ghosts=True)
+METHOD = Method(
+    "batch",
+    "batch norm",
+    build,
+    version=1,
+    mixes=("samples", "positions"),
+    running=("running_mean", "running_var"),
+    ghosts=True,
+)
+BatchNorm.METHOD = METHOD

@@ -1,5 +1,7 @@
 """What norms of our own share: γ and β a channel, the axes of a sample, statistics in float32."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -34,9 +36,7 @@ class ChannelNorm(nn.Module):
             )
         if not input.numel() and not (self.training and self.reads_batch):
             return input
-        if input.dtype in (torch.float16, torch.bfloat16):
-            return self.normalize(input.float()).to(input.dtype)
-        return self.normalize(input)
+        return in_full_precision(self.normalize, input)
 
     def normalize(self, x: Tensor) -> Tensor:
         """The method itself, on float32 or float64."""
@@ -50,6 +50,18 @@ class ChannelNorm(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps:g}, affine={self.weight is not None}"
+
+
+def in_full_precision(normalize: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """``normalize`` of half-precision values in float32, and in any case outside of autocast, which would take matrix products inside
+    it in half precision; the result in the dtype of ``x``.
+    """
+    if torch.is_autocast_enabled(x.device.type):
+        with torch.autocast(x.device.type, enabled=False):
+            return in_full_precision(normalize, x)
+    if x.dtype in (torch.float16, torch.bfloat16):
+        return normalize(x.float()).to(x.dtype)
+    return normalize(x)
 
 
 def per_channel(values: Tensor, x: Tensor) -> Tensor:
@@ -84,6 +96,19 @@ def need_positions(x: Tensor, what: str) -> None:
         raise NormlabError(
             f"{what} needs more than one position a channel, got an input of shape {tuple(x.shape)}; "
             "use fewer poolings or norm=layer here"
+        )
+
+
+def need_group_values(values: int, what: str, x: Tensor) -> None:
+    """Refuse statistics of a single value, from which every input would become the shift β, or its sign.
+
+    Raises:
+        NormlabError: for them.
+    """
+    if values < 2 and x.numel():
+        raise NormlabError(
+            f"{what} needs more than one value a group, got {values} from an input of shape {tuple(x.shape)}; use fewer groups, "
+            "more channels, or another norm here"
         )
 
 

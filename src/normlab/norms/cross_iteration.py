@@ -14,12 +14,12 @@ from normlab.norms.method import Method
 
 @dataclass(frozen=True)
 class Moment:
-    """What one iteration left: E[x] and E[x²] a channel, their slopes in the layer's weight, and that weight."""
+    """What one iteration left: mean and variance a channel, their slopes in the layer's weight, and that weight."""
 
     mean: Tensor
-    square: Tensor
+    variance: Tensor
     mean_slope: Tensor
-    square_slope: Tensor
+    variance_slope: Tensor
     weight: Tensor
 
 
@@ -31,7 +31,9 @@ class CrossIterationNorm(BatchMomentsNorm):
 
         μ_{t−τ}(θ_t) ≈ μ_{t−τ} + ⟨∂μ_{t−τ}/∂θ, θ_t − θ_{t−τ}⟩,   and the same for ν = E[x²]
 
-    μ̄ = mean of the carried μ, σ̄² = mean of max(ν, μ²) over iterations − μ̄². y = γ·(x − μ̄)/√(σ̄² + ε) + β. Gradients flow
+    μ̄ = mean of the carried μ, σ̄² = mean of max(ν, μ²) over iterations − μ̄². Squares of large means would swallow the variance, so
+    this is computed without them: with v the carried ν − μ², σ̄² = mean of max(v, 0) + mean of (μ − μ̄)².
+    y = γ·(x − μ̄)/√(σ̄² + ε) + β. Gradients flow
     through the present iteration's moments alone. The history holds numbers, no graph. Running averages, for
     evaluation, follow the present batch.
 
@@ -55,6 +57,8 @@ class CrossIterationNorm(BatchMomentsNorm):
         affine: bool = True,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine)
+        if burn_in < 0:
+            raise NormlabError(f"norm.burn_in={burn_in} is negative")
         if iterations < 1:
             raise NormlabError(f"norm.iterations={iterations}: at least the present iteration counts")
         self.burn_in = burn_in
@@ -78,6 +82,7 @@ class CrossIterationNorm(BatchMomentsNorm):
         weight = self._layer[0].get_parameter("weight") if self._layer else None
         if (
             not self.training
+            or not self.track_running_stats
             or weight is None
             or not (torch.is_grad_enabled() and x.requires_grad)
             or self._burning_in()
@@ -93,25 +98,24 @@ class CrossIterationNorm(BatchMomentsNorm):
 
     def _across(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         need_values(x, "cross-iteration batch norm")
-        axes = all_but_channels(x)
-        mean, square = x.mean(axes), x.square().mean(axes)
-        means, squares = [mean], [torch.maximum(square, mean.square())]
+        variance, mean = torch.var_mean(x, all_but_channels(x), correction=0)
+        means, variances = [mean], [variance]
         for past in self.history:
             moved = (weight.detach() - past.weight).flatten(1)
-            carried = past.mean + (past.mean_slope * moved).sum(1)
-            means.append(carried)
-            squares.append(torch.maximum(past.square + (past.square_slope * moved).sum(1), carried.square()))
-        if self.history.maxlen and self.track_running_stats:
-            mean_slope, square_slope = (
-                torch.autograd.grad(m.sum(), weight, retain_graph=True)[0].flatten(1) for m in (mean, square)
+            drift = (past.mean_slope * moved).sum(1)
+            means.append(past.mean + drift)
+            variances.append((past.variance + (past.variance_slope * moved).sum(1) - drift.square()).clamp_min(0))
+        if self.history.maxlen:
+            mean_slope, variance_slope = (
+                torch.autograd.grad(m.sum(), weight, retain_graph=True)[0].flatten(1) for m in (mean, variance)
             )
             self.history.appendleft(
-                Moment(mean.detach(), square.detach(), mean_slope, square_slope, weight.detach().clone())
+                Moment(mean.detach(), variance.detach(), mean_slope, variance_slope, weight.detach().clone())
             )
-        values = x[:, 0].numel()
-        self.follow(mean.detach(), (square - mean.square()).detach().clamp_min(0), values)
+        self.follow(mean.detach(), variance.detach(), x[:, 0].numel())
         mean = torch.stack(means).mean(0)
-        return mean, (torch.stack(squares).mean(0) - mean.square()).clamp_min(0)
+        apart = (torch.stack(means) - mean).square().mean(0)
+        return mean, torch.stack(variances).mean(0) + apart
 
 
 def build(num_features: int, **options: object) -> nn.Module:
@@ -125,6 +129,7 @@ METHOD = Method(
     build,
     version=1,
     mixes=("samples", "positions"),
-    running=True,
+    running=("running_mean", "running_var"),
     remembers=True,
 )
+CrossIterationNorm.METHOD = METHOD

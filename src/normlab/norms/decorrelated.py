@@ -32,7 +32,8 @@ class DecorrelatedNorm(BatchMomentsNorm):
         self, num_features: int, group_size: int = 16, eps: float = 1e-3, momentum: float = 0.1, affine: bool = True
     ) -> None:
         super().__init__(num_features, eps, momentum, affine)
-        self.whitening_momentum = momentum  # Its own: the layer's may be set aside to average means for many decays.
+        if group_size < 1:
+            raise NormlabError(f"norm.group_size={group_size}: a group has at least one channel")
         self.group_size = min(group_size, num_features)
         if num_features % self.group_size:
             raise NormlabError(
@@ -46,24 +47,33 @@ class DecorrelatedNorm(BatchMomentsNorm):
         groups, size = self.num_features // self.group_size, self.group_size
         if self.training:
             need_values(x, type(self).__name__)
-            values = x[:, 0].numel()
-            flat = x.transpose(0, 1).reshape(groups, size, values)
-            mean = flat.mean(2, keepdim=True)
-            centred = flat - mean
-            covariance = centred @ centred.transpose(1, 2) / values
-            covariance = covariance + self.eps * torch.eye(size, dtype=x.dtype, device=x.device)
+            mean, centred, covariance = self._covariance(x)
             whitening = self.inverse_root(covariance)
             variance = covariance.detach().diagonal(dim1=1, dim2=2).flatten() - self.eps
-            self.follow(mean.detach().flatten(), variance, values)
+            self.follow(mean.detach().flatten(), variance, x[:, 0].numel())
             if self.track_running_stats:
-                self.running_whitening.lerp_(whitening.detach(), self.whitening_momentum)
+                share = 1.0 / float(self.num_batches_tracked or 1) if self.momentum is None else self.momentum
+                self.running_whitening.lerp_(whitening.detach().to(self.running_whitening.dtype), share)
         else:
             assert self.running_mean is not None
             flat = x.transpose(0, 1).reshape(groups, size, -1)
             centred = flat - self.running_mean.view(groups, size, 1)
-            whitening = self.running_whitening
+            whitening = self.running_whitening.to(x.dtype)
         y = (whitening @ centred).view(self.num_features, x.shape[0], *x.shape[2:]).transpose(0, 1)
         return laid_out_like(x, self.scale_and_shift(y))
+
+    def _covariance(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of every group of channels: mean (groups, size, 1), centred values (groups, size, values), Σ with ε (groups, size, size)."""
+        groups, size, values = self.num_features // self.group_size, self.group_size, x[:, 0].numel()
+        flat = x.transpose(0, 1).reshape(groups, size, values)
+        mean = flat.mean(2, keepdim=True)
+        centred = flat - mean
+        covariance = centred @ centred.transpose(1, 2) / values
+        return mean, centred, covariance + self.eps * torch.eye(size, dtype=x.dtype, device=x.device)
+
+    def statistics(self, x: Tensor) -> dict[str, Tensor]:
+        """What a batch gives to the running whitening."""
+        return {"running_whitening": self.inverse_root(self._covariance(x)[2])}
 
     def inverse_root(self, covariance: Tensor) -> Tensor:
         """Σ^(−1/2) of (groups, size, size) positive definite matrices."""
@@ -108,6 +118,8 @@ class IterNorm(DecorrelatedNorm):
 
     def __init__(self, num_features: int, iterations: int = 5, **options: object) -> None:
         super().__init__(num_features, **options)  # type: ignore[arg-type]
+        if iterations < 1:
+            raise NormlabError(f"norm.iterations={iterations}: at least one of Newton's iterations")
         self.iterations = iterations
 
     def inverse_root(self, covariance: Tensor) -> Tensor:
@@ -130,7 +142,8 @@ METHOD = Method(
     "decorrelated",
     "decorrelated batch norm",
     build,
-    version=1,
+    version=2,
     mixes=("samples", "channels", "positions"),
-    running=True,
+    running=("running_mean", "running_var", "running_whitening"),
 )
+DecorrelatedNorm.METHOD = METHOD

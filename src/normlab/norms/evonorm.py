@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from normlab.errors import NormlabError
-from normlab.norms.channelwise import ChannelNorm, per_channel
+from normlab.norms.channelwise import ChannelNorm, need_group_values, per_channel
 from normlab.norms.method import Method
 
 
@@ -17,7 +17,7 @@ class EvoNormS0(ChannelNorm):
     Paper: Liu, Brock, Simonyan & Le 2020.
 
     Raises:
-        NormlabError: if ``num_groups`` does not divide ``num_features``.
+        NormlabError: if ``num_groups`` does not divide ``num_features``; for groups of a single value.
     """
 
     def __init__(self, num_features: int, num_groups: int = 8, eps: float = 1e-5, affine: bool = True) -> None:
@@ -31,6 +31,7 @@ class EvoNormS0(ChannelNorm):
         self.v = nn.Parameter(torch.ones(num_features))
 
     def normalize(self, x: Tensor) -> Tensor:
+        need_group_values(x[0, : self.num_features // self.num_groups].numel() if len(x) else 2, "EvoNorm-S0", x)
         grouped = x.reshape(x.shape[0], self.num_groups, -1)
         variance = grouped.var(2, correction=0)
         rstd = (variance + self.eps).rsqrt().repeat_interleave(self.num_features // self.num_groups, 1)

@@ -1,10 +1,13 @@
 """Ghost batches for any method that takes statistics of the batch."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from normlab.errors import NormlabError
 from normlab.norms.channelwise import laid_out_like
+from normlab.norms.method import Remembering
 
 
 class InGhostBatches(nn.Module):
@@ -37,15 +40,50 @@ class InGhostBatches(nn.Module):
         if input.shape[0] % self.statistics_batch:
             raise NormlabError(f"norm.statistics_batch={self.statistics_batch} does not divide a batch of {len(input)}")
         groups = input.shape[0] // self.statistics_batch
-        state = [buffer for buffer in self.norm.buffers() if buffer.is_floating_point()]
-        start, left = [b.clone() for b in state], [torch.zeros_like(b) for b in state]
+        start, left = _State.of(self.norm), []
         outputs = []
         for group in range(groups):
-            for buffer, value in zip(state, start, strict=True):
-                buffer.copy_(value)
+            start.put_back(self.norm)
             outputs.append(self.norm(input[group::groups]))
-            for total, buffer in zip(left, state, strict=True):
-                total += buffer / groups
-        for buffer, value in zip(state, left, strict=True):
-            buffer.copy_(value)
+            left.append(_State.of(self.norm))
+        _State.mean(left).put_back(self.norm)
         return laid_out_like(input, torch.stack(outputs, 1).flatten(0, 1))
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a training pass leaves in a norm: its buffers, and what it remembers besides."""
+
+    buffers: dict[str, Tensor]
+    memories: list[list[dict[str, Tensor]]]
+
+    @classmethod
+    def of(cls, norm: nn.Module) -> "_State":
+        return cls(
+            {name: buffer.clone() for name, buffer in norm.named_buffers()},
+            [module.memory() for module in norm.modules() if isinstance(module, Remembering)],
+        )
+
+    @classmethod
+    def mean(cls, states: list["_State"]) -> "_State":
+        """Of floating-point values; counts, which every group moves alike, are the first group's."""
+
+        def of(values: tuple[Tensor, ...]) -> Tensor:
+            return torch.stack(values).mean(0) if values[0].is_floating_point() else values[0]
+
+        def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+            return {name: of(tuple(part[name] for part in parts)) for name in parts[0]}
+
+        memories = [
+            [joined(list(moments)) for moments in zip(*memories, strict=True)]
+            for memories in zip(*(state.memories for state in states), strict=True)
+        ]
+        return cls(joined([state.buffers for state in states]), memories)
+
+    def put_back(self, norm: nn.Module) -> None:
+        with torch.no_grad():
+            for name, buffer in norm.named_buffers():
+                buffer.copy_(self.buffers[name])
+        remembering = [module for module in norm.modules() if isinstance(module, Remembering)]
+        for module, memory in zip(remembering, self.memories, strict=True):
+            module.remember(memory)

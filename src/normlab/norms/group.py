@@ -5,7 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from normlab.errors import NormlabError
+from normlab.norms.channelwise import in_full_precision, need_group_values
 from normlab.norms.method import Method
+
+
+LARGEST_MEAN = 64.0  # in standard deviations, up to which float32 keeps three digits of a variance that is a difference of squares
 
 
 class GroupNorm(nn.GroupNorm):
@@ -17,8 +21,10 @@ class GroupNorm(nn.GroupNorm):
     Paper: Wu & He 2018.
 
     Raises:
-        NormlabError: if ``num_groups`` does not divide ``num_features``.
+        NormlabError: if ``num_groups`` does not divide ``num_features``; for groups of a single value.
     """
+
+    what = "group norm"
 
     def __init__(self, num_features: int, num_groups: int = 8, eps: float = 1e-5, affine: bool = True) -> None:
         if num_features % num_groups:
@@ -29,9 +35,28 @@ class GroupNorm(nn.GroupNorm):
         super().__init__(num_groups, num_features, eps=eps, affine=affine)
 
     def forward(self, input: Tensor) -> Tensor:
-        half = input.dtype in (torch.float16, torch.bfloat16)
-        output = F.group_norm(input.float() if half else input, self.num_groups, self.weight, self.bias, self.eps)
-        return output.to(input.dtype)
+        if input.dim() < 2 or input.shape[1] != self.num_channels:
+            raise NormlabError(
+                f"{self.what} of {self.num_channels} channels got an input of shape {tuple(input.shape)}"
+            )
+        need_group_values(
+            input[0, : self.num_channels // self.num_groups].numel() if len(input) else 2, self.what, input
+        )
+        return in_full_precision(self.normalize, input)
+
+    def normalize(self, x: Tensor) -> Tensor:
+        """The method itself, on float32 or float64."""
+        weight, bias = (None if p is None else p.to(x.dtype) for p in (self.weight, self.bias))
+        if not len(x) or x.device.type != "cpu" or torch.compiler.is_compiling():
+            return F.group_norm(x, self.num_groups, weight, bias, self.eps)
+        N, C, values = x.shape[0], x.shape[1], x.shape[2:].numel()
+        output, mean, rstd = torch.native_group_norm(x, weight, bias, N, C, values, self.num_groups, self.eps)
+        if (mean * rstd).abs().max().item() <= LARGEST_MEAN:
+            return output
+        # A processor's kernel takes the variance of channels-last maps as E[x²] − E[x]², of which large means leave nothing. The
+        # result is blind to what is subtracted from a group.
+        centre = mean.detach().repeat_interleave(C // self.num_groups, 1).view(N, C, *[1] * (x.dim() - 2))
+        return F.group_norm(x - centre, self.num_groups, weight, bias, self.eps)
 
 
 def build(num_features: int, **options: object) -> nn.Module:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from normlab.errors import NormlabError
+from normlab.norms.channelwise import need_positions
 from normlab.norms.group import GroupNorm
 from normlab.norms.method import Method
 
@@ -20,15 +20,13 @@ class InstanceNorm(GroupNorm):
         NormlabError: if a channel has a single position, where the result would be β whatever the input.
     """
 
+    what = "instance norm"
+
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True) -> None:
         super().__init__(num_features, num_groups=num_features, eps=eps, affine=affine)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.dim() < 3 or input.shape[2:].numel() < 2:
-            raise NormlabError(
-                f"instance norm needs more than one position a channel, got an input of shape {tuple(input.shape)}; "
-                "use fewer poolings or norm=layer here"
-            )
+        need_positions(input, self.what)
         if input.device.type == "cpu" and input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last):
             # PyTorch's CPU kernel takes several times as long in this layout where a group is one channel.
             return super().forward(input.contiguous()).contiguous(memory_format=torch.channels_last)

@@ -11,4 +11,12 @@ def build(num_features: int, **options: object) -> nn.Module:
     return IterNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("iternorm", "IterNorm", build, version=1, mixes=("samples", "channels", "positions"), running=True)
+METHOD = Method(
+    "iternorm",
+    "IterNorm",
+    build,
+    version=2,
+    mixes=("samples", "channels", "positions"),
+    running=("running_mean", "running_var", "running_whitening"),
+)
+IterNorm.METHOD = METHOD

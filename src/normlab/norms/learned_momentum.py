@@ -1,6 +1,7 @@
 """Batch normalization whose decay of running statistics is learned."""
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ class LearnedMomentumNorm(ChannelNorm):
     """
 
     decay_logit: Tensor
+    track_running_stats = True
+    METHOD: ClassVar[Method]
     reads_batch = True
     running_mean: Tensor
     running_var: Tensor
@@ -60,7 +63,8 @@ class LearnedMomentumNorm(ChannelNorm):
         if self.training:
             need_values(x, "batch norm with a learned decay")
             variance, mean = torch.var_mean(x, all_but_channels(x), correction=0)
-            self._learn(mean.detach(), variance.detach(), x[:, 0].numel())
+            if self.track_running_stats:
+                self._learn(mean.detach(), variance.detach(), x[:, 0].numel())
         else:
             mean, variance = self.running_mean, self.running_var
         scale = (variance + self.eps).rsqrt()
@@ -68,6 +72,7 @@ class LearnedMomentumNorm(ChannelNorm):
 
     @torch.no_grad()
     def _learn(self, mean: Tensor, variance: Tensor, values: int) -> None:
+        mean, variance = mean.to(self.running_mean.dtype), variance.to(self.running_var.dtype)
         error = (self.running_mean - mean) / (variance + self.eps)
         d = self.decay
         self.decay_logit -= self.decay_lr * (error * self.sensitivity).mean() * d * (1 - d)
@@ -86,8 +91,10 @@ METHOD = Method(
     "learned_momentum",
     "BN, learned decay",
     build,
-    version=1,
+    version=2,
     mixes=("samples", "positions"),
-    running=True,
+    running=("running_mean", "running_var"),
+    feeds_training=True,
     remembers=True,
 )
+LearnedMomentumNorm.METHOD = METHOD

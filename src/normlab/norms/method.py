@@ -2,9 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
-from torch import nn
+from torch import Tensor, nn
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A norm whose training depends on more than its parameters and buffers."""
+
+    def memory(self) -> list[dict[str, Tensor]]:
+        """That as plain data."""
+
+    def remember(self, memory: list[dict[str, Tensor]]) -> None:
+        """Go on from a :meth:`memory`."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,9 @@ class Method:
             ``channels`` of its sample, other ``positions`` of its channel.
         ghosts: whether ``build`` itself takes ``statistics_batch``; others are put into ghost batches from outside.
         remembers: whether a training pass depends on the passes before it, or moves what later ones depend on.
-        running: whether evaluation uses running statistics in the place of the batch's.
+        running: names of the buffers that in evaluation stand in the place of the batch's statistics; what that promises is said in
+            :mod:`normlab.norms.running`.
+        feeds_training: whether training reads these buffers, so that no other average can be kept in their place.
     """
 
     name: str
@@ -40,5 +53,6 @@ class Method:
     wrap: Callable[..., None] | None = None
     mixes: tuple[Literal["samples", "channels", "positions"], ...] = ()
     remembers: bool = False
-    running: bool = False
+    running: tuple[str, ...] = ()
+    feeds_training: bool = False
     ghosts: bool = False

@@ -1,5 +1,7 @@
 """Batch renormalization."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -16,8 +18,8 @@ class BatchRenorm(ChannelNorm):
     Evaluation: y = γ·(x − μ)/σ + β. With r = 1 and d = 0 this is batch norm; unclipped it is the evaluation's own formula.
 
     r_max rises from 1 and d_max from 0 to their values, linearly over ``ramp_steps`` steps after ``warmup_steps`` steps of
-    plain batch norm. Running averages move as batch norm's do, with PyTorch's ``momentum``. Since they feed training,
-    no other decay can be read off the same run.
+    plain batch norm, as training with ``track_running_stats=False`` is throughout. Running averages move as batch norm's do, with
+    PyTorch's ``momentum``. Since they feed training, no other decay can be read off the same run.
 
     Paper: Ioffe 2017.
 
@@ -25,7 +27,9 @@ class BatchRenorm(ChannelNorm):
         NormlabError: for r_max < 1, d_max < 0 or ε ≤ 0; in training, for a single value a channel.
     """
 
+    METHOD: ClassVar[Method]
     reads_batch = True
+    track_running_stats = True
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
@@ -42,8 +46,11 @@ class BatchRenorm(ChannelNorm):
         ramp_steps: int = 100,
     ) -> None:
         super().__init__(num_features, eps, affine)
-        if r_max < 1 or d_max < 0 or eps <= 0:
-            raise NormlabError(f"batch renorm needs r_max ≥ 1, d_max ≥ 0 and eps > 0, got {r_max}, {d_max}, {eps:g}")
+        if r_max < 1 or d_max < 0 or eps <= 0 or warmup_steps < 0 or ramp_steps < 0:
+            raise NormlabError(
+                "batch renorm needs r_max ≥ 1, d_max ≥ 0, eps > 0 and steps ≥ 0, got "
+                f"{r_max}, {d_max}, {eps:g}, {warmup_steps}, {ramp_steps}"
+            )
         self.momentum = momentum
         self.r_max, self.d_max = r_max, d_max
         self.warmup_steps, self.ramp_steps = warmup_steps, ramp_steps
@@ -63,13 +70,15 @@ class BatchRenorm(ChannelNorm):
         need_values(x, "batch renorm")
         batch_var, batch_mean = torch.var_mean(x, all_but_channels(x), correction=0)
         batch_std = (batch_var + self.eps).sqrt()
+        if not self.track_running_stats:
+            return self.scale_and_shift((x - per_channel(batch_mean, x)) / per_channel(batch_std, x))
         with torch.no_grad():
             r_max, d_max = self.limits()
             r = (batch_std / std).clamp(1 / r_max, r_max)
             d = ((batch_mean - mean) / std).clamp(-d_max, d_max)
             values = x[:, 0].numel()
-            self.running_mean.lerp_(batch_mean, self.momentum)
-            self.running_var.lerp_(batch_var * (values / (values - 1)), self.momentum)
+            self.running_mean.lerp_(batch_mean.to(mean.dtype), self.momentum)
+            self.running_var.lerp_((batch_var * (values / (values - 1))).to(mean.dtype), self.momentum)
             self.num_batches_tracked += 1
         scale = r / batch_std
         return self.scale_and_shift((x - per_channel(batch_mean, x)) * per_channel(scale, x) + per_channel(d, x))
@@ -81,5 +90,13 @@ def build(num_features: int, **options: object) -> nn.Module:
 
 
 METHOD = Method(
-    "renorm", "batch renorm", build, version=1, mixes=("samples", "positions"), running=True, remembers=True
+    "renorm",
+    "batch renorm",
+    build,
+    version=2,
+    mixes=("samples", "positions"),
+    running=("running_mean", "running_var"),
+    feeds_training=True,
+    remembers=True,
 )
+BatchRenorm.METHOD = METHOD

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from normlab.norms.channelwise import ChannelNorm
+from normlab.norms.channelwise import ChannelNorm, need_group_values
 from normlab.norms.method import Method
 
 
@@ -13,12 +13,16 @@ class RMSNorm(ChannelNorm):
     vectors (N, C) this is torch.nn.RMSNorm(C).
 
     Paper: Zhang & Sennrich 2019.
+
+    Raises:
+        NormlabError: for samples of a single value.
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True) -> None:
         super().__init__(num_features, eps, affine, shift=False)
 
     def normalize(self, x: Tensor) -> Tensor:
+        need_group_values(x[0].numel() if len(x) else 2, "RMS norm", x)
         mean_square = x.square().mean(tuple(range(1, x.dim())), keepdim=True)
         return self.scale_and_shift(x * (mean_square + self.eps).rsqrt())
 

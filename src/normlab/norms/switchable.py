@@ -31,7 +31,7 @@ class SwitchableNorm(BatchMomentsNorm):
         mean_batch, var_batch = (per_channel(m, x) for m in self.moments(x))
         var_instance, mean_instance = torch.var_mean(x, positions(x), correction=0, keepdim=True)
         mean_layer = mean_instance.mean(1, keepdim=True)
-        var_layer = (var_instance + mean_instance.square()).mean(1, keepdim=True) - mean_layer.square()
+        var_layer = (var_instance + (mean_instance - mean_layer).square()).mean(1, keepdim=True)
         w, v = self.mean_logits.softmax(0), self.var_logits.softmax(0)
         mean = w[0] * mean_instance + w[1] * mean_layer + w[2] * mean_batch
         var = v[0] * var_instance + v[1] * var_layer + v[2] * var_batch
@@ -50,5 +50,6 @@ METHOD = Method(
     version=1,
     needs_positions=True,
     mixes=("samples", "channels", "positions"),
-    running=True,
+    running=("running_mean", "running_var"),
 )
+SwitchableNorm.METHOD = METHOD

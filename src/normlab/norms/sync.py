@@ -71,4 +71,7 @@ def build(num_features: int, **options: object) -> nn.Module:
     return SyncBatchNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("sync", "synchronized BN", build, version=1, mixes=("samples", "positions"), running=True)
+METHOD = Method(
+    "sync", "synchronized BN", build, version=1, mixes=("samples", "positions"), running=("running_mean", "running_var")
+)
+SyncBatchNorm.METHOD = METHOD

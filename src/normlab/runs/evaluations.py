@@ -5,15 +5,17 @@ from collections.abc import Sequence
 import torch
 
 from normlab.config import RunConfig
-from normlab.data.batches import Split, Splits, load_splits
+from normlab.data.batches import Batches, load_splits
 from normlab.errors import NormlabError
 from normlab.nets import make_net
 from normlab.nets.block import memory_format
+from normlab.norms.custom import users_errors_told
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.training.device import set_up
 from normlab.training.evaluations import EVALUATIONS
+from normlab.training.inputs import at_end, placed, planned_steps
 
 
 def named_evaluations(wanted: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -30,7 +32,8 @@ def named_evaluations(wanted: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]:
-    """Do evaluation ``name`` on a run's stored weights and record it; without weights, the run is replayed first.
+    """Do evaluation ``name`` on a run's stored weights and record it; without weights, the run is replayed first. It sees images as the
+    run did when its training ended.
 
     A run that diverged to weights that are not finite has no measures; nor has one that is missing, of which nothing is recorded.
 
@@ -47,17 +50,13 @@ def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]
         return {}
     device = set_up(config.numerics)
     torch.manual_seed(config.seed)  # for norms of others that draw
-    layout = memory_format(config.numerics.layout)
-    splits = load_splits(config.data, config.seed)
-    net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
-    net.to(device, memory_format=layout)  # type: ignore[call-overload]
-    net.load_state_dict(weights)
-
-    def place(split: Split) -> Split:
-        return Split(split.images.to(device).contiguous(memory_format=layout), split.labels.to(device))
-
-    placed = Splits(place(splits.train), place(splits.validation), place(splits.test), splits.shape, splits.classes)
+    splits = placed(load_splits(config.data, config.seed), device, config)
+    steps, _ = planned_steps(config, Batches(splits.train, config.data, config.seed).per_epoch)
     finite = all(value.isfinite().all() for value in weights.values())
-    measures = EVALUATIONS[name](net, config, placed) if finite else {}
+    with users_errors_told(config.norm.target):
+        net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
+        net.to(device, memory_format=memory_format(config.numerics.layout))  # type: ignore[call-overload]
+        net.load_state_dict(weights)
+        measures = EVALUATIONS[name](net, config, at_end(splits, config, steps)) if finite else {}
     store.put_evaluation(key, name, measures)
     return measures

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from normlab.config import MeasureConfig, RunConfig
 from normlab.errors import NormlabError
+from normlab.norms.custom import users_errors_told
 from normlab.runs.key import run_key, scientific, versions
 from normlab.runs.record import Record
 from normlab.runs.store import Store, weights_sha256
@@ -143,7 +144,8 @@ def execute(
     try:
         pretrained = pretrained_weights(config, store, experiment)
         started = time.perf_counter()
-        result = train(config, listener, pretrained, store.savepoint(run_key(config)))
+        with users_errors_told(config.norm.target):
+            result = train(config, listener, pretrained, store.savepoint(run_key(config)))
     except (MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):
             raise

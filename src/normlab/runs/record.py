@@ -95,8 +95,10 @@ def parse(content: bytes, source: object) -> Record:
         BrokenRecord: as :func:`read`.
     """
     try:
+        # In this thread: a worker of Arrow's pool may still hold ``content`` when the result is here. Should it let go while the
+        # interpreter ends, it asks for the lock of one that is gone, and the process aborts ("terminate called …").
         with pq.ParquetFile(pa.BufferReader(content)) as file:
-            metadata, rows = file.metadata.metadata or {}, file.read().to_pylist()
+            metadata, rows = file.metadata.metadata or {}, file.read(use_threads=False).to_pylist()
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:  # a damaged footer has many ways to fail
         raise BrokenRecord(f"{source} is damaged ({type(error).__name__})") from error
     if META not in metadata:

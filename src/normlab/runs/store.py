@@ -335,7 +335,10 @@ def _query(file: Path) -> pd.DataFrame:
         content, known = file.read_bytes(), _digests(file.parent).get(file.stem)
         if known and hashlib.sha256(content).hexdigest() not in known:
             raise ValueError("checksum mismatch")
-        return duckdb.from_arrow(pq.read_table(pa.BufferReader(content))).df()
+        with pq.ParquetFile(
+            pa.BufferReader(content)
+        ) as parquet:  # in this thread, as single records are and for their reason
+            return duckdb.from_arrow(parquet.read(use_threads=False)).df()
     except (pa.ArrowException, duckdb.Error, OSError, ValueError) as error:
         what = "is not there" if isinstance(error, FileNotFoundError) else f"is damaged ({first_line(error)[:80]})"
         raise StoreError(

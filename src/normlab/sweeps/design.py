@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from omegaconf import OmegaConf
-from pydantic import ValidationError, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
-from normlab.config import Strict
+from normlab.config import Strict, check
 from normlab.errors import NormlabError
 
 Overrides = dict[str, Any]
@@ -173,11 +173,7 @@ class Design(Strict):
         Raises:
             NormlabError: naming each bad entry.
         """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise NormlabError(f"{origin}: {problems}") from None
+        return check(cls, values, f"{origin}: ")
 
     def report_seeds(self, scale: str, grid: str, second_look: bool = False) -> tuple[int, ...]:
         """The seeds on which a grid's cells are reported."""

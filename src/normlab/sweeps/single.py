@@ -12,24 +12,27 @@ from normlab.runs.evaluations import evaluate_run, named_evaluations
 from normlab.runs.execute import execute, is_done, scientific
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
+from normlab.sweeps.command import Command
 from normlab.tracking import make_tracker
 
 SHOWN = ("test_accuracy", "test_accuracy_recalibrated", "test_accuracy_batch", "test_loss", "train_loss", "seconds")
 
 
-def train_one(composed: dict[str, Any]) -> None:
+def train_one(command: Command) -> None:
     """Do the composed run and the evaluations asked for unless the store holds them, and show its measures.
 
     A run that is recorded as missing is tried again: whoever asks for it alone means it.
 
     Raises:
-        NormlabError: while another process is at this run.
+        NormlabError: while another process is at this run; for an experiment, which is a sweep of runs.
     """
-    console = Console(highlight=False, soft_wrap=True)
-    config = RunConfig.parse({name: composed[name] for name in RunConfig.model_fields})
-    store = Store.of_scale(composed["results"], composed["scale"]["name"]).refresh()
+    if command.experiment:
+        raise NormlabError("an experiment is a sweep of runs; add -m")
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    config = command.run
+    store = Store.of_scale(command.results, command.scale.name).refresh()
     key = run_key(config)
-    evaluations = named_evaluations(composed["evaluation"])
+    evaluations = named_evaluations(command.evaluation)
     done = is_done(store, key, config) and not store.is_missing(key)
     if done:
         console.print(f"run {key} is done already:")
@@ -38,7 +41,7 @@ def train_one(composed: dict[str, Any]) -> None:
             if store.refresh().is_missing(key):
                 store.forget_missing({key})
             if not is_done(store, key, config):
-                _train(config, store, composed["tracker"], console)
+                _train(config, store, command.tracker.model_dump(), console)
             for name in evaluations:
                 if store.evaluation(key, name) is None:
                     evaluate_run(config, name, store)

@@ -76,6 +76,9 @@ def sweep(
             plan.unlink(missing_ok=True)
         left_before, nothing_since = None if crashed else left, time.monotonic()
     store.compact()
+    if not part:
+        count = len({plan.run_key for plan in (*expansion.planned, *expansion.costs)})
+        print(f"{title}: all {count} runs are there, in {store.root}", file=sys.stderr)
     if failed:
         for run_key, message in failed.items():
             print(f"failed: {run_key}: {message}", file=sys.stderr)

@@ -4,23 +4,24 @@ import torch
 from torch import Tensor, nn
 
 from normlab.errors import NormlabError
+from normlab.norms.running import buffers_of, running_norms
 from normlab.seeds import generator
-from normlab.training.statistics import batch_norms, recalibrate
+from normlab.training.statistics import recalibrate
 
 FIXED = -1  # No run's seed changes which of the target's images are taken.
 
 
 @torch.no_grad()
 def adapt(net: nn.Module, images: Tensor, amount: int | None = None, prior: float = 0.0) -> None:
-    """Replace the running statistics of every batch norm by those of ``amount`` target images (None: all of them).
+    """Replace the running statistics of every norm that keeps any by those of ``amount`` target images (None: all of them).
 
     The statistics are recomputed at fixed weights, layer by layer on what the layers before now give (AdaBN, Li et al.
     2017; on training images this is recalibration). With ``prior`` = N they are blended with the ones that the net has,
     which count as N samples (Schneider et al. 2020):
 
-        μ ← (N·μ_source + n·μ_target) / (N + n), and σ² likewise
+        μ ← (N·μ_source + n·μ_target) / (N + n), and the others likewise
 
-    Nothing happens in a net without batch norm.
+    Nothing happens in a net without running statistics.
 
     Raises:
         NormlabError: for an ``amount`` that is not between 1 and the number of images, or a negative prior.
@@ -30,17 +31,9 @@ def adapt(net: nn.Module, images: Tensor, amount: int | None = None, prior: floa
         raise NormlabError(f"amount={amount}: there are {len(images)} target images")
     if prior < 0:
         raise NormlabError(f"prior={prior:g} is negative")
-    source = [(_kept(layer.running_mean), _kept(layer.running_var)) for layer in batch_norms(net)]
+    source = [(buffer, buffer.clone()) for norm in running_norms(net) for buffer in buffers_of(norm).values()]
     chosen = torch.randperm(len(images), generator=generator(FIXED, "adaptation"))[:count]
     recalibrate(net, images[chosen.to(images.device)])
     share = count / (prior + count)
-    for layer, (mean, variance) in zip(batch_norms(net), source, strict=True):
-        assert layer.running_mean is not None
-        assert layer.running_var is not None
-        layer.running_mean.copy_(torch.lerp(mean, layer.running_mean, share))
-        layer.running_var.copy_(torch.lerp(variance, layer.running_var, share))
-
-
-def _kept(statistic: Tensor | None) -> Tensor:
-    assert statistic is not None
-    return statistic.clone()
+    for buffer, value in source:
+        buffer.copy_(torch.lerp(value, buffer, share))

@@ -32,7 +32,7 @@ def layer_inputs(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str,
     recalibrate(net, images)
     net.eval()
     found = _summary(moments(net, images[:IMAGES], _readers(net)))
-    norms = [m for m in net.modules() if getattr(m, "num_features", None) is not None]
+    norms = [m for m in net.modules() if hasattr(m, "num_features") or isinstance(m, nn.GroupNorm)]
     outputs = moments(net, images[:IMAGES], norms, of_output=True)
     return found | ({f"norm_{name}": value for name, value in _summary(outputs).items()} if norms else {})
 

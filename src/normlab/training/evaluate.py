@@ -1,12 +1,13 @@
-"""Loss and accuracy on a split, with every kind of statistics that a batch norm can be evaluated with."""
+"""Loss and accuracy on a split, with every kind of statistics that a norm can be evaluated with."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from normlab.data.batches import FIXED, Split, Splits
+from normlab.norms.running import running_norms
 from normlab.seeds import generator
-from normlab.training.statistics import RunningStatistics, batch_norms, batch_statistics, recalibrate
+from normlab.training.statistics import RunningStatistics, batch_statistics, can_recalibrate, recalibrated
 
 EVALUATION_PIXELS = (
     100 * 28 * 28
@@ -49,8 +50,9 @@ def final_measures(net: nn.Module, statistics: RunningStatistics, splits: Splits
 
     ``<split>_loss`` and ``<split>_accuracy`` with the configured running averages; with suffix ``_recalibrated``,
     ``_batch`` (the batches' own statistics, in batches of the training's size) and ``_decay_<d>`` for each decay of the
-    ladder (``_phases``: of a decay that changed by phase), for validation and test. Without batch norms the first holds
-    for the others too, and there is no ladder. The net is left with the configured running averages.
+    ladder (``_phases``: of a decay that changed by phase), for validation and test. Without running statistics the first holds
+    for the others too, and there is no ladder; nor is there where they feed training. Where a norm of the user's own keeps
+    buffers and declares nothing of them, only the first is known and recorded. The net is left with the configured running averages.
     """
     measures: dict[str, float] = {}
 
@@ -63,26 +65,28 @@ def final_measures(net: nn.Module, statistics: RunningStatistics, splits: Splits
     record("train", "", evaluate(net, train))
     for part, split in parts.items():
         record(part, "", evaluate(net, split))
-    if not batch_norms(net):
+    if not can_recalibrate(net):
+        return measures
+    if not running_norms(net):
         for part in parts:
             for suffix in ("_recalibrated", "_batch"):
                 record(part, suffix, (measures[f"{part}_loss"], measures[f"{part}_accuracy"]))
         record("train", "_recalibrated", (measures["train_loss"], measures["train_accuracy"]))
         return measures
     for part, split in parts.items():
-        for decay in statistics.decays:
+        for decay in statistics.decays if statistics.layers else ():
             if decay == statistics.configured:
                 record(part, f"_decay_{decay:g}", (measures[f"{part}_loss"], measures[f"{part}_accuracy"]))
                 continue
             statistics.install(decay)
             record(part, f"_decay_{decay:g}", evaluate(net, split))
-        if statistics.phases:
+        if statistics.layers and statistics.phases:
             statistics.install_phases()
             record(part, "_phases", evaluate(net, split))
         record(part, "_batch", evaluate_on_batch_statistics(net, split, batch_size))
-    recalibrate(net, train.images)
-    record("train", "_recalibrated", evaluate(net, train))
-    for part, split in parts.items():
-        record(part, "_recalibrated", evaluate(net, split))
+    with recalibrated(net, train.images):
+        record("train", "_recalibrated", evaluate(net, train))
+        for part, split in parts.items():
+            record(part, "_recalibrated", evaluate(net, split))
     statistics.install()
     return measures | statistics.steadiness()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from normlab.config import DataConfig, RunConfig
 from normlab.data import find_image_set
-from normlab.data.batches import Split, Splits, load_splits
+from normlab.data.batches import Split, Splits, load_splits, shifted
 from normlab.training.statistics import recalibrate
 
 TRAIN, TEST, NEIGHBOURS = 2000, 2000, 10
@@ -41,7 +41,7 @@ def _on_other(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, fl
     def fitted(split: Split) -> Split:
         resized = F.interpolate(split.images, size=splits.shape[1:], mode="bilinear", antialias=True)
         images = resized.mean(1, keepdim=True).expand(-1, splits.shape[0], -1, -1)
-        return Split(images.to(splits.test.images.device), split.labels)
+        return shifted(Split(images.to(splits.test.images.device), split.labels), config.data.shift)
 
     return _probe(net, fitted(other.train), fitted(other.test), "other_")
 

@@ -3,25 +3,27 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from normlab.config import RunConfig, ShiftConfig, StopConfig
-from normlab.data.batches import FIXED, Batches, Split, Splits, load_splits
+from normlab.config import RunConfig, StopConfig
+from normlab.data.batches import FIXED, Batches, Split, Splits, load_splits, shift_images
 from normlab.nets import make_net
 from normlab.nets.block import memory_format
 from normlab.nets.checkpoint import forward_of
+from normlab.norms import method_of
 from normlab.seeds import generator
 from normlab.training.device import set_up, wait
 from normlab.training.evaluate import CALIBRATION_IMAGES, evaluate, final_measures
 from normlab.training.graph import capture
+from normlab.training.inputs import at_end, placed, planned_steps, shift_step
 from normlab.training.optim import make_optimizer, make_schedule
 from normlab.training.savepoint import Savepoint, Training
-from normlab.training.statistics import RunningStatistics, batch_statistics, recalibrate, training_mode
+from normlab.training.statistics import RunningStatistics, batch_statistics, recalibrate, recalibrated, training_mode
 
 LOOP_VERSION = 1  # Bumped when the loop's results change; part of every run's key.
 PROBE_SIZE = 256
@@ -55,7 +57,7 @@ def train(
     """
     device = set_up(config.numerics)
     torch.manual_seed(config.seed)  # for norms of others: normlab's own parts have generators of their own
-    splits = _place(load_splits(config.data, config.seed), device, config)
+    splits = placed(load_splits(config.data, config.seed), device, config)
     net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
     if pretrained is not None:
         load_all_but_head(net, pretrained)
@@ -63,12 +65,11 @@ def train(
     if config.training.statistics == "target":
         recalibrate(net, splits.train.images)
     batches = Batches(splits.train, config.data, config.seed)
-    per_epoch = max(1, batches.per_epoch // config.training.accumulate)
-    steps = max(1, round(config.training.epochs * per_epoch)) if config.training.epochs else 0
+    steps, per_epoch = planned_steps(config, batches.per_epoch)
     optimizer = make_optimizer(config.optimizer, net.parameters())
     schedule = make_schedule(config.schedule, optimizer, config.optimizer.lr, steps)
     statistics = RunningStatistics(net, steps * config.training.accumulate, phases=config.measure.phases)
-    shift_step = steps if config.data.shift is None else round(config.data.shift.start * steps)
+    shifts_at = shift_step(config, steps)
     losses = torch.zeros(steps, device=device)
     probe = Probe(net, splits, steps) if config.measure.probe_loss else None
     validations = _validation_steps(config, per_epoch, steps)
@@ -97,8 +98,8 @@ def train(
     for step in range(first, steps):
         for _ in range(config.training.accumulate):
             images, labels = next(stream)
-            if step >= shift_step:
-                images = _shifted(images, config.data.shift)
+            if step >= shifts_at:
+                images = shift_images(images, config.data.shift)
             with torch.autocast(device.type, torch.bfloat16, enabled=config.numerics.amp, cache_enabled=False):
                 loss = F.cross_entropy(forward(images), labels) / config.training.accumulate
             loss.backward()
@@ -135,10 +136,9 @@ def train(
     finite = bool(torch.isfinite(losses).all())
     if not steps:
         rows[0] = _validate(net, statistics, watched, losses)
-    at_end = splits if shift_step >= steps else replace(splits, train=_shifted_split(splits.train, config.data.shift))
     measures = {}
     if finite and config.measure.final == "all":
-        measures = final_measures(net, statistics, at_end, config.data.batch_size)
+        measures = final_measures(net, statistics, at_end(splits, config, steps), config.data.batch_size)
     elif finite:
         measures = {name: rows[step + 1][name] for name in ("validation_loss", "validation_accuracy")}
     measures |= {"train_seconds": train_seconds, "steps": step + 1 if stopped else steps, "steps_per_epoch": per_epoch}
@@ -166,7 +166,7 @@ class Probe:
 
 def _same_every_step(config: RunConfig) -> bool:
     """Whether a step's kernels can be captured once and replayed."""
-    random = config.net.dropout or config.net.disturbance
+    random = config.net.dropout or config.net.disturbance or method_of(config.norm).remembers
     return not (random or config.numerics.checkpoint or config.training.statistics != "batch")
 
 
@@ -177,39 +177,13 @@ def load_all_but_head(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
     net.load_state_dict({name: value for name, value in weights.items() if not name.startswith(f"{head}.")} | kept)
 
 
-def _place(splits: Splits, device: torch.device, config: RunConfig) -> Splits:
-    """The splits on the run's device and in its layout, validation and test as the end of training will see inputs."""
-    layout = memory_format(config.numerics.layout)
-
-    def place(split: Split, shift: ShiftConfig | None) -> Split:
-        images = split.images if shift is None else _shifted(split.images, shift)
-        return Split(images.to(device).contiguous(memory_format=layout), split.labels.to(device))
-
-    shift = config.data.shift
-    return Splits(
-        place(splits.train, None),
-        place(splits.validation, shift),
-        place(splits.test, shift),
-        splits.shape,
-        splits.classes,
-    )
-
-
 def _part(split: Split) -> Split:
     """As many training images as the final measures take."""
     return Split(split.images[:CALIBRATION_IMAGES], split.labels[:CALIBRATION_IMAGES])
 
 
-def _shifted_split(split: Split, shift: ShiftConfig | None) -> Split:
-    return Split(_shifted(split.images, shift), split.labels)
-
-
-def _shifted(images: Tensor, shift: ShiftConfig | None) -> Tensor:
-    return images if shift is None else images * shift.scale + shift.offset
-
-
 def _validation_steps(config: RunConfig, per_epoch: int, steps: int) -> set[int]:
-    every = config.measure.validate_every * per_epoch
+    every = max(1.0, config.measure.validate_every * per_epoch)
     return {max(1, round(k * every)) for k in range(1, math.ceil(steps / every) + 1) if round(k * every) <= steps} | {
         steps
     }
@@ -226,9 +200,9 @@ def _validate(
     row = {"train_loss": losses[-10:].mean().item() + 0 * losses.sum().item()}
     row["validation_loss"], row["validation_accuracy"] = evaluate(net, watched["validation"])
     if "train_set" in watched:
-        recalibrate(net, watched["train_set"].images)
-        row["train_set_loss"], row["train_set_accuracy"] = evaluate(net, watched["train_set"])
-        _, row["validation_accuracy_recalibrated"] = evaluate(net, watched["validation"])
+        with recalibrated(net, watched["train_set"].images):
+            row["train_set_loss"], row["train_set_accuracy"] = evaluate(net, watched["train_set"])
+            _, row["validation_accuracy_recalibrated"] = evaluate(net, watched["validation"])
     return row
 
 
@@ -238,8 +212,8 @@ def _reached(stop: StopConfig, net: nn.Module, splits: Splits, losses: Tensor) -
     if stop.measure == "train_loss":
         return losses[-stop.every :].mean().item() <= stop.at
     asked = Split(splits.train.images[:STOP_IMAGES], splits.train.labels[:STOP_IMAGES])
-    recalibrate(net, asked.images)
-    loss, accuracy = evaluate(net, asked if stop.measure == "train_set_loss" else splits.validation)
+    with recalibrated(net, asked.images):
+        loss, accuracy = evaluate(net, asked if stop.measure == "train_set_loss" else splits.validation)
     net.train()
     return loss <= stop.at if stop.measure == "train_set_loss" else accuracy >= stop.at
 

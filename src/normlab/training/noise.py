@@ -3,18 +3,16 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from normlab.config import RunConfig
 from normlab.data.batches import Splits
-from normlab.norms.channelwise import all_but_channels, per_channel
+from normlab.norms.running import batch_values, buffers_of, running_norms
 from normlab.seeds import generator
-from normlab.training.statistics import batch_norms, batch_statistics, recalibrate
+from normlab.training.statistics import batch_statistics, recalibrate
 
 SIZES = (2, 4, 8, 16, 32, 64)
 DRAWS = 200
@@ -26,18 +24,18 @@ GRADIENT_DRAWS = 40
 def statistics_noise(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
     """How the standard error of a batch's mean and variance falls with its size.
 
-    At fixed weights, the inputs of every batch norm are taken for 2,000 training images (in evaluation, so that no
+    At fixed weights, the inputs of every norm with running statistics are taken for 2,000 training images (in evaluation, so that no
     layer's batch disturbs the next). Batches of B images are drawn without replacement, their mean and variance a
     channel computed as batch norm would, and the standard deviation over 200 draws averaged over channels. Returns
     ``mean_slope`` and ``variance_slope``, the exponents of B fitted over B = 2 … 64 on log-log axes and averaged over
-    layers. Independent images would give −0.5 for both.
+    layers. Independent images would give −0.5 for both. Nothing where there is no such norm, or all its inputs are constant.
     """
-    layers = batch_norms(net)
+    layers = running_norms(net)
     moments: dict[int, list[tuple[Tensor, Tensor]]] = {i: [] for i in range(len(layers))}
 
     def watch(index: int) -> object:
         def hook(_: nn.Module, inputs: tuple[Tensor]) -> None:
-            x = inputs[0].flatten(2) if inputs[0].dim() > 2 else inputs[0].unsqueeze(2)
+            x = (inputs[0].flatten(2) if inputs[0].dim() > 2 else inputs[0].unsqueeze(2)).double()
             moments[index].append((x.mean(2), x.square().mean(2)))
 
         return layers[index].register_forward_pre_hook(hook)
@@ -53,7 +51,7 @@ def statistics_noise(net: nn.Module, config: RunConfig, splits: Splits) -> dict[
     for index in range(len(layers)):
         first, second = (torch.cat(parts) for parts in zip(*moments[index], strict=True))
         alive = (second - first.square()).mean(0) + first.var(0) > 1e-8
-        first, second = first[:, alive].double(), second[:, alive].double()
+        first, second = first[:, alive], second[:, alive]
         if not first.shape[1]:
             continue
         errors: dict[str, list[float]] = {"mean": [], "variance": []}
@@ -65,7 +63,7 @@ def statistics_noise(net: nn.Module, config: RunConfig, splits: Splits) -> dict[
             errors["variance"].append(variance.std(0).mean().item())
         for name, values in errors.items():
             slopes[name].append(_log_slope(SIZES, values))
-    return {f"{name}_slope": sum(values) / len(values) for name, values in slopes.items()}
+    return {f"{name}_slope": sum(values) / len(values) for name, values in slopes.items() if values}
 
 
 def _log_slope(x: tuple[int, ...], y: list[float]) -> float:
@@ -134,29 +132,30 @@ live_statistics = batch_statistics
 
 @contextmanager
 def frozen_statistics(net: nn.Module) -> Iterator[None]:
-    """Within, batch norms use their running statistics."""
+    """Within, norms use their running statistics, where they have any."""
     net.eval()
     yield
 
 
 @contextmanager
 def detached_statistics(net: nn.Module) -> Iterator[None]:
-    """Within, batch norms use the statistics of the batch they see as if these were constants."""
+    """Within, norms with running statistics use those of the batch they see as if these were constants."""
 
-    def forward(layer: _BatchNorm, input: Tensor) -> Tensor:
-        axes = all_but_channels(input)
-        variance, mean = torch.var_mean(input.detach(), axes, correction=0)
-        normalized = (input - per_channel(mean, input)) * per_channel((variance + layer.eps).rsqrt(), input)
-        if not layer.affine:
-            return normalized
-        return normalized * per_channel(layer.weight, input) + per_channel(layer.bias, input)
+    def take(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """Put the batch's values where evaluation reads them; variances biased, as batch norm's own."""
+        x = inputs[0].detach()
+        values = x[:, 0].numel()
+        for name, value in batch_values(norm, x).items():
+            norm.get_buffer(name).copy_(value * ((values - 1) / values) if name == "running_var" else value)
 
     net.eval()
-    layers = batch_norms(net)
-    for layer in layers:
-        layer.forward = partial(forward, layer)  # type: ignore[method-assign]
+    norms = running_norms(net)
+    kept = [(buffer, buffer.clone()) for norm in norms for buffer in buffers_of(norm).values()]
+    handles = [norm.register_forward_pre_hook(take) for norm in norms]
     try:
         yield
     finally:
-        for layer in layers:
-            del layer.forward
+        for handle in handles:
+            handle.remove()
+        for buffer, value in kept:
+            buffer.copy_(value)

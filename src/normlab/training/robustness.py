@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from normlab.config import RunConfig
 from normlab.data import find_image_set
-from normlab.data.batches import FIXED, Split, Splits
+from normlab.data.batches import FIXED, Split, Splits, shift_images, unshift_images
 from normlab.data.corruptions import CORRUPTIONS, SEVERITIES, STYLES, corrupt
+from normlab.norms.running import running_norms
 from normlab.seeds import generator
 from normlab.training.adaptation import adapt
 from normlab.training.evaluate import evaluate
-from normlab.training.statistics import batch_norms
 
 TEST, TARGET = 500, 500  # images asked of, and other images under the same corruption to adapt to
 AMOUNTS = (8, 32, 128)
@@ -36,7 +36,7 @@ def corruptions(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, 
     A net without running statistics has nothing to adapt: its adapted accuracies are its accuracies.
     """
     test, target = _part(splits.test, TEST), _part(splits.validation, TARGET)
-    adaptable = bool(batch_norms(net))
+    adaptable = bool(running_norms(net))
     clean = evaluate(net, test)[1]
     stored: dict[tuple[str, int], float] = {}
     adapted: dict[tuple[str, int], float] = {}
@@ -78,9 +78,9 @@ def _corrupted(images: Tensor, config: RunConfig, name: str, severity: int, othe
     image_set = find_image_set(config.data.name)
     mean = torch.tensor(image_set.mean).view(1, -1, 1, 1) / image_set.white
     std = torch.tensor(image_set.std).view(1, -1, 1, 1) / image_set.white
-    shown = (images.cpu() * std + mean).clamp(0, 1)
+    shown = (unshift_images(images.cpu(), config.data.shift) * std + mean).clamp(0, 1)
     changed = (corrupt(shown, name, severity, FIXED - other) - mean) / std
-    return torch.empty_like(images).copy_(changed)
+    return torch.empty_like(images).copy_(shift_images(changed, config.data.shift))
 
 
 def _part(split: Split, count: int) -> Split:

@@ -6,27 +6,19 @@ import pickle
 import sys
 import time
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from normlab.data.batches import Batches
+from normlab.norms.method import Remembering
 from normlab.training.statistics import RunningStatistics
 
 EVERY_SECONDS = 60.0
 DIGEST = hashlib.sha256().digest_size  # bytes in front of the state
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """A norm whose training depends on more than its parameters and buffers."""
-
-    def memory(self) -> list[dict[str, Tensor]]: ...
-
-    def remember(self, memory: list[dict[str, Tensor]]) -> None: ...
 
 
 class Training:
