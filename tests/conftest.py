@@ -20,7 +20,7 @@ SMALL = {
     "data.test_size": 50,
     "data.batch_size": 20,
     "net.widths": [8],
-    "net.hidden": 8,
+    "net.hidden": 16,
     "training.epochs": 2,
 }
 

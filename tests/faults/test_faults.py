@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TRAIN = str(ROOT / "scripts" / "train.py")
 SWEEP = [
     "-m", "norm=batch,group,none", "seed=0,1,2", "training.epochs=20", "data.train_size=200", "data.validation_size=50",
-    "data.test_size=50", "data.batch_size=20", "net.widths=[8]", "net.hidden=8",
+    "data.test_size=50", "data.batch_size=20", "net.widths=[8]", "net.hidden=16",
 ]  # fmt: skip
 LOCAL = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 COLUMNS = ["run_key", "norm", "seed", "status", "test_accuracy", "train_loss", "weights_sha256"]

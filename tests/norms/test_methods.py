@@ -121,7 +121,7 @@ def test_batch_renorm_is_batch_norm_at_first_and_evaluation_at_last(shape: tuple
     x = images(shape)
     plain, first = BatchNorm(4).double(), BatchRenorm(4, warmup_steps=10).double()
     torch.testing.assert_close(first(x), plain(x))
-    free = BatchRenorm(4, r_max=1e9, d_max=1e9, warmup_steps=-1, ramp_steps=1).double()
+    free = BatchRenorm(4, r_max=1e9, d_max=1e9, ramp_steps=0).double()
     free.running_mean.copy_(torch.tensor([0.1, -0.5, 2.0, 0.0]))
     free.running_var.copy_(torch.tensor([0.5, 2.0, 1.0, 3.0]))
     before = copy.deepcopy(free).eval()
@@ -130,7 +130,7 @@ def test_batch_renorm_is_batch_norm_at_first_and_evaluation_at_last(shape: tuple
 
 def test_batch_renorm_clips_moves_its_averages_and_passes_no_gradient_through_r_and_d() -> None:
     x = images((6, 2, 3, 3)).requires_grad_()
-    norm = BatchRenorm(2, momentum=0.2, r_max=1.5, d_max=0.25, warmup_steps=-1, ramp_steps=1).double()
+    norm = BatchRenorm(2, momentum=0.2, r_max=1.5, d_max=0.25, ramp_steps=0).double()
     norm.running_mean.copy_(torch.tensor([0.0, 0.6]))
     norm.running_var.copy_(torch.tensor([1.0, 4.2]))
     y = norm(x)
@@ -336,8 +336,8 @@ def test_a_method_does_what_it_declares(name: str) -> None:
     found = properties(NormConfig(name=name))
     assert set(found.mixes) == set(method.mixes)
     assert properties(NormConfig(name=name)) == found
-    assert found.evaluation_differs == method.running
-    assert (found.buffers > 0) == (method.running or name == "spectral")
+    assert found.evaluation_differs == bool(method.running)
+    assert (found.buffers > 0) == bool(method.running or name == "spectral")
 
 
 @pytest.mark.parametrize("name", NAMES)

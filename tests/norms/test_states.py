@@ -136,7 +136,11 @@ def test_large_means_cost_no_digits(name: str, state: str, layout: torch.memory_
     shape = (8, 16, 16, 16)
     norm = norm_of(name, shape)
     x = drawn(shape, mean=1e4).float()  # the same numbers for both
-    assert_near(output(copy.deepcopy(norm).float(), x.contiguous(memory_format=layout), state), output(norm, x.double(), state), 1e-2)
+    assert_near(
+        output(copy.deepcopy(norm).float(), x.contiguous(memory_format=layout), state),
+        output(norm, x.double(), state),
+        1e-2,
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -247,7 +251,11 @@ ONE_VALUE = {
 def test_a_group_of_one_value_is_refused(name: str) -> None:
     """From it every input would become β, or its sign: instance norm on vectors, groups of one channel, batches of one vector."""
     width = 1 if name in ("layer", "rms") else 16
-    norm = norm_of(name, (1, width), **ONE_VALUE.get(name, {})) if not METHODS[name].needs_positions else norm_of(name, (1, width, 1, 1))
+    norm = (
+        norm_of(name, (1, width), **ONE_VALUE.get(name, {}))
+        if not METHODS[name].needs_positions
+        else norm_of(name, (1, width, 1, 1))
+    )
     x = drawn((1, width)) if not METHODS[name].needs_positions else drawn((1, width, 1, 1))
-    with pytest.raises(NormlabError, match="more than one (value|position)"):
+    with pytest.raises(NormlabError, match=r"more than one (value|position)"):
         norm(x)

@@ -20,7 +20,9 @@ def put(store: Store, norm: str, lr: float, seed: int, test: float, validation: 
         "optimizer": {"lr": lr},
     }
     settings["norm"] = {"name": norm} if "." not in norm else {"name": "custom", "target": norm}
-    key = f"{norm}-{lr}-{seed}-{other.get('train_size', 100)}".replace(".", "_")
+    settings["norm"] |= other.get("options", {})  # type: ignore[operator]
+    key = f"{norm}-{lr}-{seed}-{other.get('train_size', 100)}-{other.get('options')}-{other.get('version')}"
+    key = key.replace(".", "_").replace("'", "").replace(" ", "")
     facts = {
         "run_key": key,
         "norm": settings["norm"]["name"],
@@ -29,6 +31,7 @@ def put(store: Store, norm: str, lr: float, seed: int, test: float, validation: 
         "status": other.get("status", "ok"),
     }  # type: ignore[index]
     facts |= {"test_accuracy": test, "validation_accuracy": validation, "chance": 0.1, "config": json.dumps(settings)}
+    facts["versions"] = json.dumps({"loop": "1", "norm": other.get("version", "1")})
     store.put(Record(facts))
 
 
@@ -75,3 +78,25 @@ def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
         compare(store.refresh(), "batch", "layer")
     with pytest.raises(NormlabError, match="has its like"):
         compare(store, "batch", "group")
+
+
+def test_variants_have_rows_of_their_own(tmp_path: Path) -> None:
+    """Options and versions of a norm's code are never averaged over."""
+    store = Store(tmp_path)
+    for seed in range(3):
+        for momentum, accuracy in ((0.1, 0.7), (0.9, 0.3)):
+            put(store, "batch", 0.1, seed, accuracy, accuracy, options={"momentum": momentum})
+        put(store, "layer", 0.1, seed, 0.5, 0.5)
+        for version, accuracy in (("a", 0.2), ("b", 0.6)):
+            put(store, "my_pkg.Mine", 0.1, seed, accuracy, accuracy, version=version)
+    table = compare(store.refresh(), "batch", "layer")
+    assert dict(zip(table["setting"], table["batch, %"], strict=True)) == {
+        "batch momentum=0.1": pytest.approx(70),
+        "batch momentum=0.9": pytest.approx(30),
+    }
+    assert "data.name=digits" in table.attrs["common"]
+    table = compare(store, "my_pkg.Mine", "layer")
+    assert sorted(table["my_pkg.Mine, %"]) == pytest.approx([20, 60])
+    assert set(table["setting"]) == {"my_pkg.Mine version.norm=a", "my_pkg.Mine version.norm=b"}
+    one = compare(store, "batch", "batch")
+    assert len(one) == 2  # the two variants against each other, both ways round

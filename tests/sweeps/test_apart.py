@@ -105,7 +105,9 @@ def test_a_failing_run_is_told_where_the_plan_is(
     items = [item(make_config(**{"norm": "custom", "norm.target": "bad_norms.Bad"})), item(make_config())]
     store = Store(tmp_path / "store")
     plan = do_away(items, store)
-    assert failures(plan) == {items[0].run_key: "this norm is broken"}
+    assert failures(plan) == {
+        items[0].run_key: "norm.target=bad_norms.Bad: RuntimeError: this norm is broken (bad_norms.py, line 4)"
+    }
     assert list(store.refresh().runs()["run_key"]) == [items[1].run_key]
 
 

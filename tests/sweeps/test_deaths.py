@@ -27,7 +27,7 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 TRAINED = DESIGN.model_copy(update={"grids": {"nets": DESIGN.grids["nets"].model_copy(update={"costs": None})}})
 TINY = [
     "data.train_size=100", "data.validation_size=50", "data.test_size=50", "data.batch_size=20", "net.widths=[8]",
-    "net.hidden=8", "training.epochs=1",
+    "net.hidden=16", "training.epochs=1",
 ]  # fmt: skip
 
 

@@ -183,7 +183,7 @@ def test_runs_to_choose_by_are_measured_on_validation_alone(store: Store, compos
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"grids": {"g": {"axis": {}}}}, "grids.g.axis: Extra inputs"),
+        ({"grids": {"g": {"axis": {}}}}, "grids.g.axis: there is no such setting"),
         ({"scales": {"quick": {"seeds": {"tune": [0], "report": [0]}, "settings": {}}}}, "overlap"),
         (
             {"grids": {"g": {"choose": {"over": {}, "levels": {"x": {"best": "a", "of": "b"}}}}}},

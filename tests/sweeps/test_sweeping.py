@@ -20,7 +20,7 @@ TINY = [
     "data.test_size=50",
     "data.batch_size=20",
     "net.widths=[8]",
-    "net.hidden=8",
+    "net.hidden=16",
 ]
 Call = Callable[..., subprocess.CompletedProcess[str]]
 RESULT = ["run_key", "norm", "seed", "status", "test_accuracy", "train_loss", "weights_sha256"]

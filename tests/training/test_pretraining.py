@@ -14,11 +14,12 @@ from normlab.data.batches import load_splits
 from normlab.data.images import read
 from normlab.errors import NormlabError
 from normlab.nets import make_net
+from normlab.norms.running import running_norms
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.training.loop import load_all_but_head
-from normlab.training.statistics import RunningStatistics, batch_norms
+from normlab.training.statistics import RunningStatistics
 
 SOURCE = {
     "source": {
@@ -87,7 +88,7 @@ def stored_means(config: RunConfig, store: Store) -> torch.Tensor:
     weights = store.weights(run_key(config))
     assert weights is not None
     net.load_state_dict(weights)
-    return torch.cat([norm.running_mean for norm in batch_norms(net)])  # type: ignore[misc]
+    return torch.cat([norm.running_mean for norm in running_norms(net)])  # type: ignore[misc]
 
 
 def test_statistics_are_kept_retaken_or_go_on(make_config: Callable[..., RunConfig], tmp_path: Path) -> None:

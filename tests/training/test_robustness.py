@@ -55,15 +55,19 @@ def test_statistics_of_the_target_help_where_inputs_only_move(make_config: Calla
 def test_it_is_an_evaluation_of_any_run_also_of_a_users_own_norm(
     make_config: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    lines = "    def forward(self, x):\n        return super().forward(x[:, :, None, None] if x.dim() == 2 else x).view(x.shape)\n"
     (tmp_path / "my_norms.py").write_text(
-        "from torch import nn\n\nclass Mine(nn.BatchNorm2d):\n"
-        "    def forward(self, x):\n        return super().forward(x[:, :, None, None] if x.dim() == 2 else x).view(x.shape)\n"
+        f"from torch import nn\n\nclass Silent(nn.BatchNorm2d):\n{lines}\n"
+        "class Mine(Silent):\n    METHOD = {'running': ('running_mean', 'running_var')}\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     config = make_config(**{"norm": "custom", "norm.target": "my_norms.Mine"})
     found = evaluate_run(config, "corruptions", Store(tmp_path / "store"))
     assert found["accuracy_clean"] >= 0
     assert found["accuracy_adapted"] != found["accuracy"]
+    # Nothing is said of statistics that nothing is known of.
+    config = make_config(**{"norm": "custom", "norm.target": "my_norms.Silent"})
+    assert not [n for n in evaluate_run(config, "corruptions", Store(tmp_path / "store")) if "adapted" in n]
 
 
 def test_nothing_moves_in_a_net_that_sees_no_image(make_config: Callable[..., RunConfig]) -> None:

@@ -12,6 +12,7 @@ from normlab.data.batches import load_splits
 from normlab.errors import NormlabError
 from normlab.nets import make_net
 from normlab.norms.batch import BatchNorm
+from normlab.norms.running import running_norms
 from normlab.runs.execute import weights_sha256
 from normlab.training.evaluate import evaluate, evaluate_on_batch_statistics
 from normlab.training.graph import capture
@@ -24,7 +25,7 @@ from normlab.training.noise import (
     statistics_noise,
 )
 from normlab.training.optim import make_optimizer, make_schedule
-from normlab.training.statistics import RunningStatistics, batch_norms, batch_statistics, recalibrate
+from normlab.training.statistics import RunningStatistics, batch_statistics, recalibrate
 from normlab.training.timing import step_seconds
 
 Make = Callable[..., RunConfig]
@@ -95,7 +96,7 @@ def test_the_loop_is_plain_sgd(make_config: Make) -> None:
             torch.testing.assert_close(result.weights[name], value, rtol=1e-3, atol=1e-5)
 
 
-def test_the_ladder_of_decays_equals_batch_norms_of_those_momenta() -> None:
+def test_the_ladder_of_decays_equals_running_norms_of_those_momenta() -> None:
     inputs = [torch.randn(8, 3, 4, 4) * (i + 1) for i in range(5)]
     net = nn.Sequential(BatchNorm(3, momentum=0.1))
     ladder = RunningStatistics(net, updates=5, decays=(0.0, 0.5, 0.99))
@@ -255,7 +256,7 @@ def test_noise_of_statistics_falls_with_the_root_of_the_batch(make_config: Make)
     slopes = statistics_noise(net, config, splits)
     assert slopes["mean_slope"] == pytest.approx(-0.5, abs=0.06)
     assert -0.7 < slopes["variance_slope"] < -0.35
-    assert all(not layer.training for layer in batch_norms(net))
+    assert all(not layer.training for layer in running_norms(net))
 
 
 def test_without_batch_norm_live_and_frozen_gradients_are_the_same(make_config: Make) -> None:

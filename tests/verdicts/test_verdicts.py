@@ -52,7 +52,7 @@ class Table:
         status: str = "ok",
         grid: str = "g",
         first_seed: int = 0,
-        measure: str = "m",
+        measure: str = "test_accuracy",
         **axes: object,
     ) -> "Table":
         for index, value in enumerate(values):
@@ -74,6 +74,9 @@ class Table:
         found = self.runs.get(run_key, ("", {}))[1].get(measure)
         return found if isinstance(found, Value) or found is None else Value(float(found))  # type: ignore[arg-type]
 
+    def recorded(self, run_key: str, measure: str) -> bool:
+        return True
+
     def evaluated(self, run_key: str, evaluation: str) -> bool:
         return (run_key, evaluation) not in self.unmeasured
 
@@ -88,7 +91,7 @@ class Table:
 def claim(
     *parts: Contrast, kind: Kind = "superiority", delta: float | str = 0.01, id: str = "c", **options: object
 ) -> Claim:
-    parts = parts or (Contrast(T, "m", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"})),)
+    parts = parts or (Contrast(T, "test_accuracy", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"})),)
     return Claim(id, ("A §1",), T, T, kind, delta=delta, cases=(Case(T, parts),), **options)  # type: ignore[arg-type]
 
 
@@ -152,7 +155,7 @@ def test_delta_may_be_a_constant_of_the_setting() -> None:
 
 def test_identical_levels_of_a_range_refute_it() -> None:
     table = Table().add("a", np.linspace(0.5, 0.6, 8))
-    same = Contrast(T, "m", Arm("g", {"arm": "a"}), Arm("g", {"arm": "a"}))
+    same = Contrast(T, "test_accuracy", Arm("g", {"arm": "a"}), Arm("g", {"arm": "a"}))
     found = result(table, claim(same))
     assert found.verdict == "refuted"
     assert found.settings[0].parts[0].test.estimate == 0
@@ -160,7 +163,7 @@ def test_identical_levels_of_a_range_refute_it() -> None:
 
 def test_a_quantized_measure_with_zero_spread_is_not_taken_for_exact() -> None:
     table = Table().add("a", [Value(1.0, step=1.0)] * 3).add("b", [Value(0.0, step=0.5)] * 3)
-    contrast = Contrast(T, "m", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}))
+    contrast = Contrast(T, "test_accuracy", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}))
     p = evaluate_claim(claim(contrast), "quick", table.reader, {}, lambda _: [0, 1, 2]).p_support
     assert p == pytest.approx(stats.t.sf(1 / (1 / math.sqrt(12) / math.sqrt(3)), 2))
 
@@ -188,7 +191,7 @@ def test_censored_pairs_tell_nothing_and_single_ones_count_at_the_horizon() -> N
     horizon = Value(10.0, censored=True)
     slow = [horizon, horizon, *[8.0 + n for n in NOISE[2:]]]
     fast = [horizon, *[4.0 + n for n in NOISE[1:]]]
-    contrast = Contrast(T, "m", Arm("g", {"arm": "slow"}), Arm("g", {"arm": "fast"}), log=True)
+    contrast = Contrast(T, "test_accuracy", Arm("g", {"arm": "slow"}), Arm("g", {"arm": "fast"}), log=True)
     found = result(Table().add("slow", slow).add("fast", fast), claim(contrast, delta=0.1))
     part = found.settings[0].parts[0]
     assert (part.test.n, part.effects.excluded, part.effects.censored) == (7, 1, 3)
@@ -204,15 +207,17 @@ def test_a_state_never_reached_is_excluded_and_too_few_pairs_decide_nothing() ->
 
 
 @pytest.mark.parametrize(
-    ("drift", "gain", "verdict"),
+    ("input_drift.log_drift", "gain", "verdict"),
     [(0.3, 0.0, "refuted"), (0.3, 0.05, "supported"), (0.0, 0.0, "inconclusive"), (0.0, 0.05, "inconclusive")],
 )
 def test_without_its_condition_a_setting_decides_nothing(drift: float, gain: float, verdict: str) -> None:
     """Parts as clear as can be say nothing where the manipulation that they rest on did not work."""
     base = np.linspace(0.5, 0.6, 8)
     table = Table().add("a", base + gain + NOISE / 4).add("b", base)
-    table.add("a", base, measure="drift").add("b", base + drift + NOISE, measure="drift")
-    moved = Contrast(T, "drift", Arm("g", {"arm": "b"}), Arm("g", {"arm": "a"}), delta=0.1)
+    table.add("a", base, measure="input_drift.log_drift").add(
+        "b", base + drift + NOISE, measure="input_drift.log_drift"
+    )
+    moved = Contrast(T, "input_drift.log_drift", Arm("g", {"arm": "b"}), Arm("g", {"arm": "a"}), delta=0.1)
     case = replace(claim().cases[0], given=(moved,))
     found = result(table, replace(claim(), cases=(case,)))
     assert found.verdict == verdict
@@ -220,7 +225,7 @@ def test_without_its_condition_a_setting_decides_nothing(drift: float, gain: flo
 
 
 def test_a_condition_without_runs_leaves_the_claim_not_run() -> None:
-    absent = Contrast(T, "m", Arm("g", {"arm": "c"}), Arm("g", {"arm": "a"}))
+    absent = Contrast(T, "test_accuracy", Arm("g", {"arm": "c"}), Arm("g", {"arm": "a"}))
     case = replace(claim().cases[0], given=(absent,))
     assert result(pair(0.05), replace(claim(), cases=(case,))).verdict == "not run"
 
@@ -234,7 +239,7 @@ def test_all_parts_must_hold_and_one_refuted_part_refutes() -> None:
         .add("same", base + NOISE / 4)
         .add("loud", base + 8 * NOISE)
     )
-    part = lambda other: Contrast(T, "m", Arm("g", {"arm": "a"}), Arm("g", {"arm": other}))  # noqa: E731
+    part = lambda other: Contrast(T, "test_accuracy", Arm("g", {"arm": "a"}), Arm("g", {"arm": other}))  # noqa: E731
     assert result(table, claim(part("low"))).verdict == "supported"
     assert result(table, claim(part("low"), part("same"))).verdict == "refuted"
     assert result(table, claim(part("low"), part("loud"))).verdict == "inconclusive"
@@ -254,7 +259,7 @@ def test_a_difference_of_differences() -> None:
     base = np.linspace(0.5, 0.6, 8)
     table = Table().add("a", base + 0.1).add("b", base).add("c", base + 0.04 + NOISE / 4).add("d", base)
     arms = {name: Arm("g", {"arm": name}) for name in "abcd"}
-    found = result(table, claim(Contrast(T, "m", arms["a"], arms["b"], less=(arms["c"], arms["d"]))))
+    found = result(table, claim(Contrast(T, "test_accuracy", arms["a"], arms["b"], less=(arms["c"], arms["d"]))))
     assert found.settings[0].parts[0].test.estimate == pytest.approx(0.1 - 0.04, abs=1e-9)
     assert found.verdict == "supported"
 
@@ -263,13 +268,15 @@ def test_a_reference_number_stands_for_the_second_arm() -> None:
     table = Table().add("a", -0.5 + NOISE)
     assert (
         result(
-            table, claim(Contrast(T, "m", Arm("g", {"arm": "a"}), reference=-0.5), kind="equivalence", delta=0.1)
+            table,
+            claim(Contrast(T, "test_accuracy", Arm("g", {"arm": "a"}), reference=-0.5), kind="equivalence", delta=0.1),
         ).verdict
         == "supported"
     )
     assert (
         result(
-            table, claim(Contrast(T, "m", Arm("g", {"arm": "a"}), reference=-1.0), kind="equivalence", delta=0.1)
+            table,
+            claim(Contrast(T, "test_accuracy", Arm("g", {"arm": "a"}), reference=-1.0), kind="equivalence", delta=0.1),
         ).verdict
         == "refuted"
     )
@@ -299,7 +306,7 @@ def test_a_picked_reading_is_chosen_on_tuning_seeds_only() -> None:
 
 def test_holm_counts_claims_that_were_not_run() -> None:
     alone = result(pair(0.01, 1.5), claim(delta=0.001))
-    unrun = [claim(Contrast(T, "m", Arm("absent"), Arm("absent")), id=f"u{i}") for i in range(9)]
+    unrun = [claim(Contrast(T, "test_accuracy", Arm("absent"), Arm("absent")), id=f"u{i}") for i in range(9)]
     among = result(pair(0.01, 1.5), claim(delta=0.001), unrun)
     assert alone.p_support == among.p_support
     assert among.p_adjusted == pytest.approx(min(1, 10 * alone.p_adjusted))
@@ -398,11 +405,15 @@ def test_a_share_of_failures_is_taken_over_the_members_of_a_range() -> None:
 
 
 def test_an_evaluation_that_was_not_made_yet_is_missing_and_an_undefined_one_excluded() -> None:
-    table = Table().add("a", [0.9] * 6 + [None] * 2, measure="probe.x").add("b", [0.5] * 8, measure="probe.x")
-    contrast = Contrast(T, "probe.x", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}))
+    table = (
+        Table()
+        .add("a", [0.9] * 6 + [None] * 2, measure="features.linear")
+        .add("b", [0.5] * 8, measure="features.linear")
+    )
+    contrast = Contrast(T, "features.linear", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}))
     found = result(table, claim(contrast))
     assert found.settings[0].parts[0].effects.excluded == 2
     assert found.verdict == "supported"
     last = next(key for key in table.runs if key.startswith("g/s/a/report/7/"))
-    table.unmeasured.add((last, "probe"))
+    table.unmeasured.add((last, "features"))
     assert result(table, claim(contrast)).verdict == "not run"

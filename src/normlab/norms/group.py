@@ -8,8 +8,9 @@ from normlab.errors import NormlabError
 from normlab.norms.channelwise import in_full_precision, need_group_values
 from normlab.norms.method import Method
 
-
-LARGEST_MEAN = 64.0  # in standard deviations, up to which float32 keeps three digits of a variance that is a difference of squares
+LARGEST_MEAN = (
+    64.0  # in standard deviations, up to which float32 keeps three digits of a variance that is a difference of squares
+)
 
 
 class GroupNorm(nn.GroupNorm):

@@ -60,7 +60,10 @@ class BatchRenorm(ChannelNorm):
 
     def limits(self) -> tuple[Tensor, Tensor]:
         """r_max and d_max at this step."""
-        risen = ((self.num_batches_tracked - self.warmup_steps) / max(1, self.ramp_steps)).clamp(0, 1)
+        if not self.ramp_steps:
+            risen = (self.num_batches_tracked >= self.warmup_steps).float()
+        else:
+            risen = ((self.num_batches_tracked - self.warmup_steps) / self.ramp_steps).clamp(0, 1)
         return 1 + risen * (self.r_max - 1), risen * self.d_max
 
     def normalize(self, x: Tensor) -> Tensor:

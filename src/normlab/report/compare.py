@@ -13,17 +13,25 @@ from normlab.runs.measures import measure
 from normlab.runs.store import Store
 from normlab.verdicts.statistics import decide
 
-Rest = tuple[tuple[str, str], ...]  # a run's configuration without norm, rate and seed
+Settings = tuple[tuple[str, str], ...]  # what decided a run, by dotted names
 ByRate = dict[float, dict[int, str]]  # run keys by rate and seed
+LEAD = (
+    "data.name",
+    "data.train_size",
+    "data.batch_size",
+    "net.name",
+    "training.epochs",
+)  # names a setting that stands alone
 
 
 def compare(store: Store, first: str, second: str) -> pd.DataFrame:
-    """A row for each configuration with which both norms were run: test accuracies and their paired difference. Of the
-    configuration ``setting`` says what is not the same in all rows.
+    """A row for each configuration with which both norms were run: test accuracies and their paired difference.
 
     A norm is named as in ``norm=…``, a norm of one's own by its class (``my_pkg.MyNorm``). Everything but the norm, the learning
-    rate and the seed must be equal. Each norm is taken at the rate with the highest mean validation accuracy, of those that were
-    run with most seeds; the difference is the first minus the second over the seeds that both have, with its 95 % t-interval.
+    rate and the seed must be equal. Runs of one norm with other options, or of another version of its code, are variants of it
+    and have rows of their own. ``setting`` says what is not the same in all rows, ``attrs["common"]`` of the table what is. Each variant
+    is taken at the rate with the highest mean validation accuracy, of those that were run with most seeds; the difference is the
+    first minus the second over the seeds that both have, with its 95 % t-interval.
 
     Raises:
         NormlabError: if there are no such runs.
@@ -32,17 +40,25 @@ def compare(store: Store, first: str, second: str) -> pd.DataFrame:
     for name, runs in zip((first, second), arms, strict=True):
         if not runs:
             raise NormlabError(f"there are no runs with norm {name!r} in {store.root}")
+    pairs = [
+        (rest, variant, other)
+        for rest in sorted({rest for rest, _ in arms[0]} & {rest for rest, _ in arms[1]})
+        for variant in sorted(v for r, v in arms[0] if r == rest)
+        for other in sorted(v for r, v in arms[1] if r == rest)
+        if (first, variant) != (second, other)
+    ]
     rows: list[dict[str, Any]] = []
-    for rest in sorted(set(arms[0]) & set(arms[1])):
-        (rate_a, a), (rate_b, b) = (_best(store, arm[rest]) for arm in arms)
+    for rest, variant, other in pairs:
+        (rate_a, a), (rate_b, b) = _best(store, arms[0][rest, variant]), _best(store, arms[1][rest, other])
         seeds = sorted(set(a) & set(b))
         if not seeds:
             continue
         accuracies = [[_accuracy(store, keys[seed], "test") for seed in seeds] for keys in (a, b)]
         test = decide(np.array(accuracies[0]) - np.array(accuracies[1]), "superiority", 0.0, 0.0)
+        own = [(f"{name} {key}", value) for name, v in ((first, variant), (second, other)) for key, value in v]
         rows.append(
             {
-                "setting": rest,
+                "setting": (*rest, *own),
                 f"{first}, rate": rate_a,
                 f"{first}, %": 100 * float(np.mean(accuracies[0])),
                 f"{second}, rate": rate_b,
@@ -57,14 +73,24 @@ def compare(store: Store, first: str, second: str) -> pd.DataFrame:
         raise NormlabError(
             f"no run with norm {first!r} has its like with norm {second!r}: all but norm, rate and seed must be equal"
         )
-    common = set.intersection(*(set(row["setting"]) for row in rows)) if len(rows) > 1 else set()
+    return _named(rows)
+
+
+def _named(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """The rows as a table, each named by what is not common to all of them."""
+    common = set.intersection(*(set(row["setting"]) for row in rows))
     for row in rows:
-        row["setting"] = ", ".join(f"{key}={value}" for key, value in row["setting"] if (key, value) not in common)
-    return pd.DataFrame(rows)
+        differing = [item for item in row["setting"] if item not in common]
+        named = differing or [item for item in row["setting"] if item[0] in LEAD]
+        row["setting"] = ", ".join(f"{key}={value}" for key, value in named)
+    table = pd.DataFrame(rows)
+    table.attrs["common"] = ", ".join(f"{key}={value}" for key, value in sorted(common))
+    return table
 
 
-def _runs_of(store: Store, norm: str) -> dict[Rest, ByRate]:
-    found: dict[Rest, ByRate] = defaultdict(lambda: defaultdict(dict))
+def _runs_of(store: Store, norm: str) -> dict[tuple[Settings, Settings], ByRate]:
+    """The runs of a norm by all that decided them besides it, and by its variant: its options and its code's version."""
+    found: dict[tuple[Settings, Settings], ByRate] = defaultdict(lambda: defaultdict(dict))
     for row in store.runs().to_dict("records"):
         read = row["status"] == "ok" and pd.notna(
             row["test_accuracy"]
@@ -72,9 +98,15 @@ def _runs_of(store: Store, norm: str) -> dict[Rest, ByRate]:
         if not read and row["status"] != "diverged":
             continue
         config = dict(_flat(json.loads(row["config"])))
-        if norm in (row["norm"], config.get("norm.target")):
-            rest = {k: v for k, v in config.items() if k not in ("seed", "optimizer.lr") and not k.startswith("norm.")}
-            found[tuple(sorted(rest.items()))][float(row["lr"])][int(row["seed"])] = str(row["run_key"])
+        if norm not in (row["norm"], config.get("norm.target")):
+            continue
+        versions = row.get("versions")
+        config |= _flat(json.loads(versions), "version.") if isinstance(versions, str) else {}
+        config = {k: v for k, v in config.items() if k not in ("seed", "optimizer.lr", "norm.name", "norm.target")}
+        own = {k.removeprefix("norm."): v for k, v in config.items() if k.startswith("norm.") or k == "version.norm"}
+        rest = {k: v for k, v in config.items() if not k.startswith("norm.") and k != "version.norm"}
+        identity = tuple(sorted(rest.items())), tuple(sorted(own.items()))
+        found[identity][float(row["lr"])][int(row["seed"])] = str(row["run_key"])
     return found
 
 

@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from normlab.errors import NormlabError
+from normlab.runs.readings import kind_of
 from normlab.runs.store import Store
 
 OWN = ("test_", "validation_", "train_", "jitter_", "lag_")  # a run's own measures; a decay in their names has a dot
@@ -49,16 +50,15 @@ def evaluation_of(name: str) -> str | None:
     return None
 
 
-def higher_is_better(name: str) -> bool:
-    """The direction of a measure that settings are chosen by: accuracies up, losses and times down."""
-    return "accuracy" in name
-
-
 def measure(store: Store, run_key: str, name: str) -> Value | None:
     """A measure of one run; None if the run, or this number of it, is not there.
 
     A diverged run's accuracy counts at chance.
+
+    Raises:
+        NormlabError: for a name that no reading has.
     """
+    kind_of(name)
     known = store.measured
     if (run_key, name) not in known:
         known[run_key, name] = _measure(store, run_key, name)

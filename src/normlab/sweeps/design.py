@@ -1,6 +1,6 @@
 """An experiment's design, as its file in configs/experiment/ writes it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -9,6 +9,7 @@ from pydantic import field_validator, model_validator
 
 from normlab.config import Strict, check
 from normlab.errors import NormlabError
+from normlab.runs.readings import higher_is_better
 
 Overrides = dict[str, Any]
 
@@ -45,6 +46,14 @@ class Scale(Strict):
     settings: dict[str, Setting]
 
 
+def _known(check: Callable[[str], object], name: str) -> None:
+    """Have pydantic say where in a design an unknown reading stands."""
+    try:
+        check(name)
+    except NormlabError as error:
+        raise ValueError(str(error)) from None
+
+
 class Level(Strict):
     """One choice along the axes of ``choose``: by a measure on tuning seeds, or derived from another level.
 
@@ -67,6 +76,9 @@ class Level(Strict):
     def _one_rule(self) -> Self:
         if sum(rule is not None for rule in (self.best, self.worst, self.highest, self.of)) != 1:
             raise ValueError("a level is one of best, worst, highest, of")
+        for rule in (self.best, self.worst, self.highest):
+            if rule is not None:
+                _known(higher_is_better, rule)
         return self
 
 
@@ -105,6 +117,12 @@ class Ladder(Strict):
     extend: str = "up"
     finest: float = 1.8
     limit: int = 4
+
+    @field_validator("measure")
+    @classmethod
+    def _is_a_reading(cls, value: str) -> str:
+        _known(higher_is_better, value)
+        return value
 
 
 class Skip(Strict):

@@ -11,7 +11,8 @@ from typing import Any
 from normlab.config import RunConfig
 from normlab.errors import NormlabError
 from normlab.runs.key import run_key
-from normlab.runs.measures import higher_is_better, measure, stable_rates
+from normlab.runs.measures import measure, stable_rates
+from normlab.runs.readings import higher_is_better
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.design import Choose, Design, Grid, Ladder, Level, Overrides

@@ -13,6 +13,7 @@ from normlab.norms.running import running_norms
 from normlab.seeds import generator
 from normlab.training.adaptation import adapt
 from normlab.training.evaluate import evaluate
+from normlab.training.statistics import can_recalibrate
 
 TEST, TARGET = 500, 500  # images asked of, and other images under the same corruption to adapt to
 AMOUNTS = (8, 32, 128)
@@ -33,10 +34,12 @@ def corruptions(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, 
     - ``accuracy_style``, ``accuracy_style_<s>``, ``accuracy_style_adapted``: where every image has a contrast and brightness of its
       own
 
-    A net without running statistics has nothing to adapt: its adapted accuracies are its accuracies.
+    A net without running statistics has nothing to adapt: its adapted accuracies are its accuracies. Where a norm of the user's own
+    keeps buffers and declares nothing of them, there are no adapted accuracies.
     """
     test, target = _part(splits.test, TEST), _part(splits.validation, TARGET)
-    adaptable = bool(running_norms(net))
+    known = can_recalibrate(net)
+    adaptable = known and bool(running_norms(net))
     clean = evaluate(net, test)[1]
     stored: dict[tuple[str, int], float] = {}
     adapted: dict[tuple[str, int], float] = {}
@@ -64,7 +67,8 @@ def corruptions(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, 
     measures |= {f"accuracy_adapted_of_{amount}": _mean(found) for amount, found in amounts.items()}
     measures |= {f"accuracy_{name}": _mean([stored[name, s] for s in SEVERITIES]) for name in (*CORRUPTIONS, *STYLES)}
     measures |= {f"accuracy_style_{s}": stored["style", s] for s in SEVERITIES}
-    return measures | {"accuracy_style_adapted": _mean([adapted["style", s] for s in SEVERITIES])}
+    measures["accuracy_style_adapted"] = _mean([adapted["style", s] for s in SEVERITIES])
+    return measures if known else {name: value for name, value in measures.items() if "adapted" not in name}
 
 
 def _adapted(net: nn.Module, asked: Split, target: Tensor) -> float:

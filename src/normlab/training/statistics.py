@@ -127,7 +127,7 @@ class RunningStatistics:
         """``jitter_decay_<d>`` and ``lag_decay_<d>`` for every decay, in standard deviations of a channel."""
         if not self.layers:
             return {}
-        sigma = (self._sum_batch[self.channels :] / self._window).clamp_min(1e-12).sqrt()
+        sigma = (self._sum_batch[self.channels : 2 * self.channels] / self._window).clamp_min(1e-12).sqrt()
         mean = slice(0, self.channels)
         jitter = (self._sum_jump[:, mean] / self._window / sigma**2).mean(1).sqrt()
         lag = ((self._sum_average - self._sum_batch)[:, mean] / self._window / sigma).square().mean(1).sqrt()

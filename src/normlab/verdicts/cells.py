@@ -21,6 +21,12 @@ class StoreNumbers:
     def evaluated(self, run_key: str, evaluation: str) -> bool:
         return self.store.evaluation(run_key, evaluation) is not None
 
+    def recorded(self, run_key: str, name: str) -> bool:
+        """Whether a run's record has a column of this name, where it would: in a run that was measured and has come to its end."""
+        facts = self.store.facts(run_key) or {}
+        is_column = "@" not in name and name.startswith(("test_accuracy", "validation_accuracy", "train_accuracy"))
+        return not is_column or name in facts or facts.get("status") != "ok" or facts.get("reached") == 0
+
     def status(self, run_key: str) -> str | None:
         facts = self.store.facts(run_key)
         if facts is not None:

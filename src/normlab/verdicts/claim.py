@@ -1,8 +1,11 @@
 """A claim as data: what is said, where, and the contrast that decides it. Registered before its runs are made."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from normlab.errors import NormlabError
+from normlab.runs.readings import kind_of
 
 Kind = Literal["superiority", "equivalence", "noninferiority", "exact"]
 Unit = Literal["points", "ratio", "number"]
@@ -120,6 +123,9 @@ class Claim:
         check: for an exact claim, the computation.
         checked: where a verdict surprises, what was looked at for a flaw of the experiment.
         beside: effects looked at with it, which may be added after the results: they are shown and decide nothing.
+
+    Raises:
+        NormlabError: for a reading that there is not.
     """
 
     id: str
@@ -133,6 +139,23 @@ class Claim:
     check: Callable[[], Finding] | None = None
     checked: Text | None = None
     beside: tuple[Case, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.readings():
+            try:
+                kind_of(name)
+            except NormlabError as error:
+                raise NormlabError(f"claim {self.id}: {error}") from None
+
+    def readings(self) -> Iterator[str]:
+        """The names of all that the claim reads of runs."""
+        for case in (*self.cases, *self.beside):
+            for part in case.contrasts:
+                for arm in part.arms:
+                    if isinstance(arm.measure, Pick):
+                        yield from (arm.measure.named(p, v) for p in ("validation", "test") for v in arm.measure.values)
+                    else:
+                        yield arm.measure or part.measure
 
     def at(self, scale: str) -> tuple[Case, ...]:
         """The cases of a scale."""

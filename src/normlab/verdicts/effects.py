@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from normlab.runs.measures import Value, evaluation_of, higher_is_better, reading_of
+from normlab.runs.measures import Value, evaluation_of, reading_of
+from normlab.runs.readings import higher_is_better
 from normlab.verdicts.claim import Arm, Contrast, Pick
 
 
@@ -18,6 +19,8 @@ class Numbers(Protocol):
     def status(self, run_key: str) -> str | None: ...
 
     def evaluated(self, run_key: str, evaluation: str) -> bool: ...
+
+    def recorded(self, run_key: str, measure: str) -> bool: ...
 
 
 Row = Mapping[str, Any]  # of a table of cells
@@ -129,6 +132,8 @@ class CellReader:
                 needed = evaluation_of(measure)
                 if needed and not self.numbers.evaluated(keys[0], needed):
                     result.missing += 1  # the run is there, but what is asked of it was not measured yet
+                elif values[seed] is None and not self.numbers.recorded(keys[0], measure):
+                    result.missing += 1  # nor can it be read off the run's record
         return values
 
     def _measure(self, arm: Arm, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float]) -> str:
