@@ -55,7 +55,9 @@ def keys() -> list[tuple[str, Any]]:
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = GlobalHydra.instance().config_loader().load_configuration("train", [], RunMode.RUN)
     content: Any = OmegaConf.to_container(config, resolve=False)
-    found = [(k, v) for k, v in leaves({n: v for n, v in content.items() if n != "hydra"}) if not k.startswith("sweep.")]
+    found = [
+        (k, v) for k, v in leaves({n: v for n, v in content.items() if n != "hydra"}) if not k.startswith("sweep.")
+    ]
     return [(k, v) for k, v in found if k not in ("experiment", "results", "scale.name")]
 
 
@@ -73,7 +75,9 @@ def forms(key: str, value: Any) -> dict[str, list[str]]:
         "added": [f"+{key}={plain}"],
         "deleted": [f"~{key}"],
         "deleted by value": [f"~{key}={plain}"],
-        "of the environment": [f"{key}=${{oc.env:NORMLAB_ABSENT,{plain}}}"] if not isinstance(value, list | dict) else [],
+        "of the environment": [f"{key}=${{oc.env:NORMLAB_ABSENT,{plain}}}"]
+        if not isinstance(value, list | dict)
+        else [],
         "of another key": [f"{key}=${{.twin}}", f"+{key.rpartition('.')[0]}.twin={plain}"] if "." in key else [],
         "quoted": [f"{key}='{plain}'"],
         "cast": [f"{key}=str({plain})"] if not isinstance(value, list | dict) else [],
@@ -87,7 +91,9 @@ KEYS = keys()
 FORMS = list(forms("data.batch_size", 128))
 
 
-@pytest.mark.parametrize(("place", "key", "value"), [(i, k, v) for i, (k, v) in enumerate(KEYS)], ids=[k for k, _ in KEYS])
+@pytest.mark.parametrize(
+    ("place", "key", "value"), [(i, k, v) for i, (k, v) in enumerate(KEYS)], ids=[k for k, _ in KEYS]
+)
 def test_one_value_with_m_is_the_single_run(loader: ConfigLoader, place: int, key: str, value: Any) -> None:
     """Of every key a fifth of the forms, turning, so that all meet all kinds of values."""
     words = forms(key, value)
@@ -165,7 +171,13 @@ def test_an_experiment_is_given_what_the_command_line_sets(
     loader: ConfigLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RATE", "0.25")
-    words = ["experiment=placement,momentum", "norm=layer", "optimizer.lr=${oc.env:RATE}", "+norm.more='a, b'", "net.widths=[8]"]
+    words = [
+        "experiment=placement,momentum",
+        "norm=layer",
+        "optimizer.lr=${oc.env:RATE}",
+        "+norm.more='a, b'",
+        "net.widths=[8]",
+    ]
     jobs = Jobs(loader, loader.load_configuration("train", words, RunMode.MULTIRUN), words)
     assert [c.experiment["name"] for c in jobs.experiments() if c.experiment] == ["placement", "momentum"]
     assert jobs.set_for_all() == {"norm": "layer", "optimizer.lr": "0.25", "+norm.more": "a, b", "net.widths": [8]}

@@ -1,5 +1,7 @@
 """Normalization methods: one file each, and one line in the registry below."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -62,7 +64,12 @@ def method_of(config: NormConfig) -> Method:
     """
     if config.target is None:
         return find_method(config.name)
-    return declaration(custom.find(config.target)) or custom.METHOD
+    found = declaration(custom.find(config.target))
+    if found is None or found.build is custom.build:
+        return found or custom.METHOD
+    # One of ours or PyTorch's, or a descendant: built as the user's, with all that it does.
+    kept = ("mixes", "needs_positions", "owns_activation", "remembers", "running", "feeds_training")
+    return replace(custom.METHOD, **{name: getattr(found, name) for name in kept})
 
 
 def make_norm(config: NormConfig, num_features: int, positions: bool) -> nn.Module:

@@ -128,9 +128,10 @@ def users_errors_told(target: str | None) -> Iterator[None]:
 def _blamed(target: str, error: Exception, what: str = "") -> NormlabError:
     frame = _own_frame(target, error)
     place = f" ({Path(frame.filename).name}, line {frame.lineno})" if frame else ""
+    message = first_line(error)
     if isinstance(error, SyntaxError):
-        place = f" ({Path(error.filename or '?').name}, line {error.lineno})"
-    return NormlabError(f"norm.target={target}{what}: {type(error).__name__}: {first_line(error)}{place}")
+        message, place = error.msg, f" ({Path(error.filename or '?').name}, line {error.lineno})"
+    return NormlabError(f"norm.target={target}{what}: {type(error).__name__}: {message}{place}")
 
 
 def _own_frame(target: str, error: Exception) -> traceback.FrameSummary | None:

@@ -15,7 +15,7 @@ class DynamicTanh(ChannelNorm):
 
     def __init__(self, num_features: int, alpha: float = 0.5, affine: bool = True) -> None:
         super().__init__(num_features, 0.0, affine)
-        self.alpha = nn.Parameter(torch.tensor(alpha))
+        self.alpha = nn.Parameter(torch.tensor(float(alpha)))
 
     def normalize(self, x: Tensor) -> Tensor:
         return self.scale_and_shift(torch.tanh(self.alpha * x))
