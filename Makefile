@@ -95,9 +95,7 @@ readme: setup ## write the verdict table of SCALE into README.md
 .PHONY: claim
 claim: setup ## run what one claim lacks, show its verdict and figure: make claim CLAIM=before-is-better
 	@test -n "$(CLAIM)" || { echo "error: say which claim, CLAIM=<id>; the report lists them" >&2; exit 2; }
-	@plan="$$($(PY) scripts/claim.py plan $(CLAIM))"
-	@test -z "$$plan" || $(PY) scripts/train.py -m $$plan scale=$(SCALE) $(LAUNCH)
-	@$(PY) scripts/claim.py show $(CLAIM) $(SCALE) $(R)
+	@$(PY) scripts/claim.py $(CLAIM) --scale $(SCALE) --results $(R) $(LAUNCH)
 
 .PHONY: compare
 compare: setup ## two norms from the runs that are there: make compare ARGS="batch my_pkg.MyNorm"

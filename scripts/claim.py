@@ -1,31 +1,55 @@
-"""One claim: `claim.py plan ID` prints the sweep that it needs, `claim.py show ID SCALE RESULTS` its verdict and figure."""
+"""One claim: runs what it lacks, then shows its verdict and figure.
 
+`python scripts/claim.py ID [--scale SCALE] [--results FOLDER] [OVERRIDE ...]`; the overrides are for the sweep, such as a launcher's.
+"""
+
+import argparse
+import subprocess
 import sys
+from pathlib import Path
 
-from experiments import LOCK, all_experiments, find_claim
+from experiments import LOCK, Experiment, find_claim
 from normlab.errors import NormlabError, run_main
 from normlab.report import sentences
-from normlab.report.site import build
+from normlab.report.forest import forest
+from normlab.report.site import Section, evaluate
+from normlab.report.style import use_style
+from normlab.report.svg import save_figure
 from normlab.runs.store import Store
+from normlab.sweeps.expand import Expansion
+from normlab.sweeps.status import is_finished
+from normlab.verdicts.claim import Claim
 from normlab.verdicts.registry import grids_of, read_lock
+from normlab.verdicts.verdict import ClaimResult
+
+TRAIN = Path(__file__).parent / "train.py"
 
 
-def plan(claim_id: str) -> None:
-    """Print the overrides of the sweep that makes the claim's runs; nothing for an exact claim."""
-    experiment, claim = find_claim(claim_id)
-    if claim.cases:
-        print(f"experiment={experiment.name} sweep.grids=[{','.join(grids_of(claim))}]")
+def judged(experiment: Experiment, claim: Claim, scale: str, store: Store) -> tuple[Section, ClaimResult]:
+    """The claim's result, judged among the claims of its experiment as the report does.
+
+    Raises:
+        NormlabError: if the experiment is not designed for the scale.
+    """
+    sections = evaluate([experiment], scale, store, read_lock(LOCK))
+    if not sections:
+        raise NormlabError(f"{claim.id} has no scale {scale!r}; there are {', '.join(experiment.design.scales)}")
+    return sections[0], next(result for result in sections[0].claims if result.claim.id == claim.id)
 
 
-def show(claim_id: str, scale: str, results: str) -> None:
-    """Build the report and print the claim's part of it."""
-    experiment, claim = find_claim(claim_id)
-    root = Store.of_scale(results, scale).root
-    sections, page = build(list(all_experiments()), scale, Store(root), read_lock(LOCK))
-    found = [r for section in sections for r in section.claims if r.claim.id == claim_id]
-    if not found:
-        raise NormlabError(f"{claim_id} has no scale {scale!r}")
-    result = found[0]
+def lacks_runs(section: Section, claim: Claim, store: Store) -> bool:
+    """Whether a sweep of the claim's grids would find something to do."""
+    grids, whole = set(grids_of(claim)), section.results.expansion
+    own = Expansion(
+        planned=[plan for plan in whole.planned if plan.grid in grids],
+        costs=[plan for plan in whole.costs if plan.grid in grids],
+    )
+    return not is_finished(own, store)
+
+
+def show(section: Section, result: ClaimResult, store: Store, drawn_anew: bool) -> None:
+    """Print the verdict, its numbers and where its figure is, drawn if it is not there."""
+    claim = result.claim
     print(f"{claim.id}: {claim.statement.en}")
     print(f"verdict: {result.verdict}. {sentences.summary(result).en}")
     several = len(claim.cases) > 1
@@ -33,12 +57,39 @@ def show(claim_id: str, scale: str, results: str) -> None:
         for part in setting.parts:
             numbers = sentences.interval(part) + sentences.unit_name(part.unit).en if setting.run else "not run"
             print(f"  {setting.label(several).en} · {part.contrast.name.en}: {numbers} ({setting.verdict})")
-    figure = root / "figures" / f"{experiment.name}--{claim_id}.png"
-    if result.settings and figure.exists():
+    name = section.figure_name(result)
+    figure = store.root / "figures" / f"{name}.png"
+    if name and (drawn_anew or not figure.exists()):
+        use_style()
+        save_figure(forest(result, section.results.where), figure.parent, name)
+    if name:
         print(f"figure: {figure}")
-    print(f"report: {page}#{claim_id}")
+    page = store.root / "report" / "index.html"
+    if page.exists():
+        print(f"report: {page}#{claim.id}")
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("claim", metavar="ID")
+    parser.add_argument("--scale", default="quick")
+    parser.add_argument("--results", default="results")
+    parser.add_argument("overrides", nargs="*", metavar="OVERRIDE")
+    options = parser.parse_intermixed_args()
+    experiment, claim = find_claim(options.claim)
+    store = Store.of_scale(options.results, options.scale)
+    section, result = judged(experiment, claim, options.scale, store)
+    lacking = bool(claim.cases) and lacks_runs(section, claim, store)
+    if lacking:
+        grids = f"sweep.grids=[{','.join(grids_of(claim))}]"
+        plan = ["-m", f"experiment={experiment.name}", grids, f"scale={options.scale}", *options.overrides]
+        done = subprocess.run([sys.executable, str(TRAIN), *plan], check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
+        section, result = judged(experiment, claim, options.scale, store)
+    show(section, result, store, drawn_anew=lacking)
 
 
 if __name__ == "__main__":
-    command, *arguments = sys.argv[1:]
-    run_main(lambda: plan(*arguments) if command == "plan" else show(*arguments))
+    run_main(main)

@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("norms", nargs="*", metavar="NORM", help="as in norm=…, or a class of your own (my_pkg.MyNorm)")
     parser.add_argument("--scale", default="quick")
     parser.add_argument("--results", default="results")
-    options = parser.parse_args(arguments())
+    options = parser.parse_intermixed_args(arguments())
     if len(options.norms) != 2:
         raise NormlabError('name two norms, as in make compare ARGS="batch my_pkg.MyNorm"')
     rows = compare(Store.of_scale(options.results, options.scale).refresh(), *options.norms)

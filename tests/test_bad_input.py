@@ -33,7 +33,7 @@ TINY = ["data.train_size=100", "data.validation_size=50", "data.test_size=50", "
         ("train.py", ["numerics.device=cuda"], "PyTorch finds no CUDA device"),
         ("train.py", ["norm=custom", "norm.target=nowhere.MyNorm"], "No module named 'nowhere'"),
         ("train.py", ["results=/dev/null/results", *TINY], "/dev/null"),
-        ("claim.py", ["plan", "before-is-beter"], "unknown claim 'before-is-beter'; there are"),
+        ("claim.py", ["before-is-beter"], "unknown claim 'before-is-beter'; there are"),
         ("report.py", ["huge"], "unknown scale 'huge'"),
         ("data.py", ["cifar11"], "unknown data set 'cifar11'"),
     ],

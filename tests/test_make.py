@@ -85,7 +85,7 @@ def test_folders_survive_whatever_is_in_their_names(name: str, tmp_path: Path) -
     ("words", "value"),
     [
         ("'net.widths=[8, 16]' net.hidden=16 '+norm.name2=a b' norm=group", "name2: a b"),
-        ("data.shift={start:0.5} 'tracker.project=\"it'\"'\"'s ü\"'", "project: it's ü"),
+        ("data.shift={start:0.5} '+tracker.project=\"it'\"'\"'s ü\"'", "project: it's ü"),
     ],
 )
 def test_arguments_survive(words: str, value: str, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_the_next_source_is_tried_and_every_reason_is_told(tmp_path: Path, monke
     wrong = arrays._replace(test_labels=arrays.test_labels[::-1].copy())
     console = Console(quiet=True)
     sources = (Source("first", absent), Source("second", lambda _: wrong), Source("third", lambda _: arrays))
-    assert fetch(toy(tmp_path, monkeypatch, *sources)[0], console).digest() == arrays.digest()
+    assert fetch(toy(tmp_path, monkeypatch, *sources)[0], console)[0].digest() == arrays.digest()
     with pytest.raises(NormlabError, match="first: the client npm is not installed; second: second does not hold Toy"):
         fetch(toy(tmp_path, monkeypatch, *sources[:2])[0], console)
 

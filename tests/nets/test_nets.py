@@ -169,3 +169,41 @@ def test_zero_init_residual_is_refused_where_no_branch_ends_in_a_gamma(options: 
 def test_a_deep_mlp_has_depth_layers_of_each_width() -> None:
     built = net(name="mlp", widths=(32, 16), depth=3)
     assert [m.out_features for m in built.modules() if isinstance(m, nn.Linear)] == [32] * 3 + [16] * 3 + [10]
+
+
+def test_a_flatten_head_pools_after_every_stage_and_keeps_places() -> None:
+    built = net(head="flatten", hidden=16)
+    assert kinds(built) == [
+        *("Conv2d", "BatchNorm", "MaxPool2d", "ReLU") * 2, "Flatten", "Linear", "BatchNorm", "ReLU", "Linear"
+    ]  # fmt: skip
+    linear = next(m for m in built.modules() if isinstance(m, nn.Linear))
+    assert linear.in_features == 16 * 4 * 4
+    x = torch.randn(4, *SHAPE)
+    built.eval()
+    assert built(x).shape == (4, 10)
+    assert not torch.allclose(built(x), built(x.roll(8, 3)))  # an average would hardly see it
+    with pytest.raises(NormlabError, match="too many poolings"):
+        net(head="flatten", widths=(4,) * 5)
+    with pytest.raises(ValueError, match=r"net\.head=flatten is a choice of net=cnn"):
+        net(name="mlp", head="flatten")
+
+
+@pytest.mark.parametrize(("depth", "convolutions"), [((4, 5, 5), 14), ((11, 11, 12), 34), (2, 6)])
+def test_depth_may_differ_by_stage(depth: object, convolutions: int) -> None:
+    built = net(widths=(4, 4, 8), depth=depth, head="flatten", hidden=None)
+    assert kinds(built).count("Conv2d") == convolutions
+    assert built(torch.randn(2, *SHAPE)).shape == (2, 10)
+
+
+def test_depths_are_one_a_stage_of_a_plain_net() -> None:
+    for name, depth in (("cnn", (1, 2, 3)), ("resnet", (8, 8, 8))):
+        with pytest.raises(ValueError, match="only net=cnn takes a depth a stage"):
+            net(name=name, depth=depth)
+
+
+def test_a_norm_that_cannot_stand_in_a_layer_is_left_out_only_where_both_says_so() -> None:
+    assert kinds(net("instance", norm_in="both")).count("InstanceNorm") == 2
+    for where in ("all", "fc"):
+        with pytest.raises(NormlabError, match="one value a channel in a fully connected layer"):
+            net("instance", norm_in=where)
+    assert kinds(net("batch", norm_in="all")) == kinds(net("batch", norm_in="both"))

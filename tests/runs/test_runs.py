@@ -489,3 +489,16 @@ def test_compaction_sweeps_up_after_killed_processes_while_nobody_is_at_work(sto
         assert torn.exists()
     store.compact()
     assert not torn.exists()
+
+
+def test_reading_leaves_no_thread_that_could_outlive_the_interpreter(tmp_path: Path) -> None:
+    """Arrow's workers may let go of a file's bytes when the interpreter ends, which then aborts the process."""
+    file = tmp_path / "run.parquet"
+    write(file, Record({"run_key": "k"}, [{"step": i, "a": float(i), "b": 2.0 * i, "c": "x"} for i in range(5000)]))
+    script = (
+        "import os, sys; from pathlib import Path; from normlab.runs.record import read\n"
+        "threads = lambda: len(os.listdir('/proc/self/task'))\n"
+        "before = threads(); rows = read(Path(sys.argv[1])).table; print(len(rows), threads() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["5000", "0"]

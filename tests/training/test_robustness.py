@@ -12,6 +12,7 @@ from normlab.data.batches import load_splits
 from normlab.data.corruptions import CORRUPTIONS
 from normlab.nets import make_net
 from normlab.runs.evaluations import evaluate_run
+from normlab.runs.execute import execute
 from normlab.runs.store import Store
 from normlab.training.loop import train
 from normlab.training.robustness import corruptions
@@ -79,3 +80,17 @@ def test_nothing_moves_in_a_net_that_sees_no_image(make_config: Callable[..., Ru
 
     found = corruptions(Blind(), config, load_splits(config.data, 0))
     assert list(found.values()) == pytest.approx([found["accuracy_clean"]] * len(found))
+
+
+def test_an_evaluation_sees_images_as_the_run_did(make_config: Callable[..., RunConfig], tmp_path: Path) -> None:
+    """Without corruption, an evaluation's accuracy of a run whose data shift is the run's own test accuracy; corruptions change
+    what images show, not how they are shifted.
+    """
+    settings = TRAINED | LEARNS | {"training.epochs": 8}
+    config = make_config(settings, norm="batch", **{"data.shift": {"start": 0.25, "scale": 3.0, "offset": -2.0}})
+    store = Store(tmp_path / "store")
+    record = execute(config, store)
+    found = evaluate_run(config, "corruptions", store)
+    assert found["accuracy_clean"] == pytest.approx(record.facts["test_accuracy"])
+    unshifted = evaluate_run(make_config(settings, norm="batch"), "corruptions", store)
+    assert found["accuracy"] == pytest.approx(unshifted["accuracy"], abs=0.12)

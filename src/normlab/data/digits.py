@@ -1,8 +1,6 @@
 """The 8×8 handwritten digits inside scikit-learn: no download at all."""
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from normlab.data.images import Arrays, ImageSet
 
@@ -12,6 +10,9 @@ def embedded() -> Arrays:
 
     Grey levels 0…16 are stored as they are.
     """
+    from sklearn.datasets import load_digits  # here, since most of what reads results never asks for images
+    from sklearn.model_selection import train_test_split
+
     digits = load_digits()
     images = digits.images.astype(np.uint8)[:, None]
     labels = digits.target.astype(np.uint8)

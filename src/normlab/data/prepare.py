@@ -12,8 +12,8 @@ from normlab.data.images import Arrays, ImageSet, checked, data_dir, read, store
 from normlab.errors import NormlabError, first_line
 
 
-def fetch(image_set: ImageSet, console: Console) -> Arrays:
-    """The arrays from the first source that has them, checked.
+def fetch(image_set: ImageSet, console: Console, verbose: bool = False) -> tuple[Arrays, str]:
+    """The arrays from the first source that has them, checked, and that source; ``verbose`` says why others were passed over.
 
     Raises:
         NormlabError: if no source has them, with every source's reason.
@@ -23,21 +23,22 @@ def fetch(image_set: ImageSet, console: Console) -> Arrays:
         try:
             with tempfile.TemporaryDirectory(dir=data_dir(), prefix="fetch-") as folder, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return checked(image_set, source.fetch(Path(folder)), source.label)
+                return checked(image_set, source.fetch(Path(folder)), source.label), source.label
         except Exception as error:  # Whatever a source fails with, the next one is tried and the reason is shown.
             reasons.append(f"{source.label}: {first_line(error)[:160]}")
-            console.print(f"  {image_set.title}: not from {reasons[-1]}", highlight=False, markup=False)
+            if verbose:
+                console.print(f"  {image_set.title}: not from {reasons[-1]}")
     raise NormlabError(f"no source has {image_set.title}: {'; '.join(reasons)}")
 
 
-def prepare(names: list[str]) -> None:
-    """Make each named data set ready; one that is there and whole costs a check.
+def prepare(names: list[str], verbose: bool = False) -> None:
+    """Make each named data set ready, with a line about each; one that is there and whole costs a check.
 
     Raises:
         NormlabError: after all were tried, if some could not be had.
     """
     image_sets = [find_image_set(name) for name in names]
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     data_dir().mkdir(parents=True, exist_ok=True)
     failures = []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -52,8 +53,9 @@ def prepare(names: list[str]) -> None:
                 stored_file(image_set).unlink(missing_ok=True)
                 progress.update(bar, description=f"{image_set.title}: fetching")
                 try:
-                    store(image_set, fetch(image_set, console))
-                    console.print(f"{image_set.title}: stored and verified")
+                    arrays, origin = fetch(image_set, console, verbose)
+                    store(image_set, arrays)
+                    console.print(f"{image_set.title}: stored and verified, from {origin}")
                 except NormlabError as error:
                     failures.append(str(error))
             progress.advance(bar)

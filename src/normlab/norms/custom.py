@@ -11,7 +11,7 @@ import inspect
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -109,8 +109,9 @@ def _check_output(norm: nn.Module, inputs: tuple[Tensor, ...], output: object) -
 
 
 @contextmanager
-def users_errors_told(target: str | None) -> Iterator[None]:
-    """Within, an error that passes through the file of the user's class is told as the user's; others pass.
+def users_errors_told(target: str | None, passing: Callable[[Exception], bool] = lambda error: False) -> Iterator[None]:
+    """Within, an error that passes through the file of the user's class is told as the user's; others pass, and those that
+    ``passing`` names.
 
     Raises:
         NormlabError: for such an error, with file, line and message.
@@ -120,7 +121,7 @@ def users_errors_told(target: str | None) -> Iterator[None]:
     except NormlabError:
         raise
     except Exception as error:
-        if target is None or _own_frame(target, error) is None:
+        if target is None or passing(error) or _own_frame(target, error) is None:
             raise
         raise _blamed(target, error) from error
 

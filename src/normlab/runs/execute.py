@@ -144,7 +144,7 @@ def execute(
     try:
         pretrained = pretrained_weights(config, store, experiment)
         started = time.perf_counter()
-        with users_errors_told(config.norm.target):
+        with users_errors_told(config.norm.target, passing=_lacks_memory):
             result = train(config, listener, pretrained, store.savepoint(run_key(config)))
     except (MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):

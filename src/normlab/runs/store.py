@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -52,6 +54,7 @@ class Store:
         self.root = root
         self._facts: dict[str, dict[str, Any]] = {}
         self._histories: dict[str, pd.DataFrame] = {}
+        self._compacted: CompactedHistories | None = None
         self._evaluations: dict[tuple[str, str], dict[str, float]] = {}
         self.measured: dict[tuple[str, str], Any] = {}  # what was read off runs and evaluations, until these change
         self._seen: dict[Path, int] = {}  # single files taken in, and when each was written
@@ -141,10 +144,7 @@ class Store:
             known.clear()
         for row in _query(self.root / "runs.parquet").to_dict("records"):
             self._facts[str(row["run_key"])] = {str(k): v for k, v in row.items() if not _absent(v)}
-        history = _query(self.root / "history.parquet")
-        keys = history.pop("run_key").to_numpy()
-        for key, rows in history.groupby(keys, sort=False):
-            self._histories[str(key)] = rows.reset_index(drop=True)
+        self._compacted = CompactedHistories(self.root / "history.parquet")
         if (self.root / "evaluations.parquet").exists():
             table = _query(self.root / "evaluations.parquet")
             for (run_key, name), rows in table.groupby(["run_key", "evaluation"]):
@@ -174,6 +174,8 @@ class Store:
 
     def history(self, run_key: str) -> pd.DataFrame:
         """A run's history, a row a logged step."""
+        if run_key not in self._histories and run_key in self._facts and self._compacted is not None:
+            self._histories[run_key] = self._compacted.rows(run_key)
         return self._histories.get(run_key, pd.DataFrame())
 
     def evaluation(self, run_key: str, name: str) -> dict[str, float] | None:
@@ -312,6 +314,33 @@ class Store:
         write_atomically(file, content)
 
 
+class CompactedHistories:
+    """The histories in a compacted table, checked at once and taken apart when the first one is asked for: most questions are
+    answered without any.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._content: bytes | None = _content(file)
+        self._table = pd.DataFrame()
+        self._places: dict[str, tuple[int, int]] = {}
+
+    def rows(self, run_key: str) -> pd.DataFrame:
+        """The history of a run; empty if it has none.
+
+        Raises:
+            StoreError: if the table is damaged.
+        """
+        if self._content is not None:
+            table = _parsed(self._file, self._content).sort_values("run_key", kind="stable", ignore_index=True)
+            keys = table.pop("run_key").to_numpy()
+            starts = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1)] if len(keys) else []
+            self._places = {str(keys[start]): (int(start), int(end)) for start, end in pairwise([*starts, len(keys)])}
+            self._table, self._content = table, None
+        start, end = self._places.get(run_key, (0, 0))
+        return self._table.iloc[start:end].reset_index(drop=True)
+
+
 def _cannot_write(folder: Path, error: OSError) -> StoreError:
     return StoreError(f"cannot write below {folder}: {error.strerror or error}; make room or set results=…")
 
@@ -331,20 +360,45 @@ def _query(file: Path) -> pd.DataFrame:
     Raises:
         StoreError: if it is damaged. It holds many runs, so nothing but its owner can say what is to become of it.
     """
+    return _parsed(file, _content(file))
+
+
+def _content(file: Path) -> bytes:
+    """A compacted table's bytes, if they are what was written and begin and end as a table.
+
+    Raises:
+        StoreError: if not.
+    """
     try:
         content, known = file.read_bytes(), _digests(file.parent).get(file.stem)
         if known and hashlib.sha256(content).hexdigest() not in known:
             raise ValueError("checksum mismatch")
+        pq.read_metadata(pa.BufferReader(content))
+        return content
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _damaged(file, error) from error
+
+
+def _parsed(file: Path, content: bytes) -> pd.DataFrame:
+    """The table in those bytes.
+
+    Raises:
+        StoreError: if it is damaged.
+    """
+    try:
         with pq.ParquetFile(
             pa.BufferReader(content)
         ) as parquet:  # in this thread, as single records are and for their reason
             return duckdb.from_arrow(parquet.read(use_threads=False)).df()
     except (pa.ArrowException, duckdb.Error, OSError, ValueError) as error:
-        what = "is not there" if isinstance(error, FileNotFoundError) else f"is damaged ({first_line(error)[:80]})"
-        raise StoreError(
-            f"{file} {what}; restore it and {DIGESTS} from a copy (as with git checkout), or remove all tables of its folder and "
-            "run again"
-        ) from error
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> StoreError:
+    what = "is not there" if isinstance(error, FileNotFoundError) else f"is damaged ({first_line(error)[:80]})"
+    return StoreError(
+        f"{file} {what}; restore it and {DIGESTS} from a copy (as with git checkout), or remove all tables of its folder and run again"
+    )
 
 
 def _digests(root: Path) -> dict[str, list[str]]:

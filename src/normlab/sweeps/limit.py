@@ -11,8 +11,8 @@ EXIT_CODE = 75  # of a process that was ended: "try again later"
 TOLD = "warning: a run heard nothing of its time limit; its process is ended, and the same command goes on without it\n"
 
 
-class TimeLimitError(Exception):
-    """A run took longer than it may."""
+class TimeLimitError(BaseException):
+    """A run took longer than it may. No ``except Exception`` on the way, a user's own least of all, is to take it for its own."""
 
 
 @contextmanager
