@@ -207,7 +207,7 @@ def test_a_state_never_reached_is_excluded_and_too_few_pairs_decide_nothing() ->
 
 
 @pytest.mark.parametrize(
-    ("input_drift.log_drift", "gain", "verdict"),
+    ("drift", "gain", "verdict"),
     [(0.3, 0.0, "refuted"), (0.3, 0.05, "supported"), (0.0, 0.0, "inconclusive"), (0.0, 0.05, "inconclusive")],
 )
 def test_without_its_condition_a_setting_decides_nothing(drift: float, gain: float, verdict: str) -> None:
