@@ -62,7 +62,9 @@ BETTER = Claim(
 EXACT = Claim("sum", ("B how",), Text("One and one is two.", "1足す1は2。"), Text("Added.", "足した。"), "exact",
               check=lambda: Finding(1 + 1 == 2, {"sum": 2.0}))  # fmt: skip
 UNRUN = replace(
-    BETTER, id="never-run", cases=(Case(Text("x", "x"), (Contrast(Text("x", "x"), "test_accuracy", Arm("g", {"norm": "layer"})),)),)
+    BETTER,
+    id="never-run",
+    cases=(Case(Text("x", "x"), (Contrast(Text("x", "x"), "test_accuracy", Arm("g", {"norm": "layer"})),)),),
 )
 
 
