@@ -142,13 +142,14 @@ class Store:
         self._tables = now
         for known in (self.measured, self._facts, self._histories, self._evaluations, self._seen):
             known.clear()
-        for row in _query(self.root / "runs.parquet").to_dict("records"):
-            self._facts[str(row["run_key"])] = {str(k): v for k, v in row.items() if not _absent(v)}
+        for facts in _rows_without_gaps(_query(self.root / "runs.parquet")):
+            self._facts[facts["run_key"]] = facts
         self._compacted = CompactedHistories(self.root / "history.parquet")
         if (self.root / "evaluations.parquet").exists():
             table = _query(self.root / "evaluations.parquet")
-            for (run_key, name), rows in table.groupby(["run_key", "evaluation"]):
-                self._evaluations[str(run_key), str(name)] = dict(zip(rows["measure"], rows["value"], strict=True))
+            columns = (table[name].tolist() for name in ("run_key", "evaluation", "measure", "value"))
+            for run_key, name, measure, value in zip(*columns, strict=True):
+                self._evaluations.setdefault((run_key, name), {})[measure] = value
 
     def _set_aside(self, file: Path, error: BrokenRecord | KeyError) -> None:
         target = self.root / "set_aside" / file.name
@@ -406,5 +407,11 @@ def _digests(root: Path) -> dict[str, list[str]]:
     return json.loads(file.read_text()) if file.exists() else {}
 
 
-def _absent(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and value != value) or value is pd.NA or value is pd.NaT
+def _rows_without_gaps(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as plain data, each without the columns that it has no value in."""
+    rows: list[dict[str, Any]] = [{} for _ in range(len(table))]
+    for name in table.columns:
+        values = table[name].tolist()
+        for place in np.flatnonzero(table[name].notna().to_numpy()):
+            rows[place][str(name)] = values[place]
+    return rows
