@@ -60,7 +60,10 @@ def compose() -> Composer:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(changes=st.dictionaries(st.sampled_from(FIELDS), VALUES, min_size=1, max_size=2))
 def test_a_configuration_is_a_run_or_is_refused_in_words(compose: Composer, changes: dict[str, Any]) -> None:
@@ -120,7 +123,7 @@ def test_out_of_range(compose: Composer, group: dict[str, str], values: dict[str
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "custom"])
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_options_of_every_method(name: str, data: st.DataObject) -> None:
     compose = Composer()
