@@ -119,7 +119,8 @@ def _check(norm: nn.Module, method: Method) -> None:
     lacking = [name for name in wanted if not hasattr(norm, name)]
     if lacking:
         raise NormlabError(
-            f"{type(norm).__name__}.METHOD declares running buffers, but the norm has no {lacking[0]}; normlab.norms.running says what it is for"
+            f"{type(norm).__name__}.METHOD declares running buffers, but the norm has no {lacking[0]}; "
+            "normlab.norms.running says what it is for"
         )
 
 
