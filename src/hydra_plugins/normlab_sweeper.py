@@ -103,7 +103,7 @@ def _runs_of_experiment(command: Any, jobs: Any) -> Callable[[Any], Callable[[],
     from normlab.sweeps.design import Design
     from normlab.sweeps.expand import Expander, Expansion
     from normlab.verdicts.looks import expand_and_judge
-    from normlab.verdicts.registry import make_lock, register, register_second_look
+    from normlab.verdicts.registry import register_experiment
 
     design, scale = Design.parse(command.experiment, f"experiment {command.experiment.get('name')}"), command.scale.name
     known, fixed, grids = design.name in NAMES, jobs.set_for_all(), command.sweep.grids
@@ -120,9 +120,7 @@ def _runs_of_experiment(command: Any, jobs: Any) -> Callable[[Any], Callable[[],
         claims = load_experiment(design.name).claims if known and not fixed else ()
         if known:
             experiment = load_experiment(design.name)
-            lock = make_lock([(experiment.design, experiment.claims)])
-            register_second_look(store.root, experiment.design, scale)
-            register(store.root, {claim: scales[scale] for claim, scales in lock.items() if scale in scales})
+            register_experiment(store.root, experiment.design, experiment.claims, scale)
 
         def expand() -> Expansion:
             expansion, _ = expand_and_judge(one, claims)

@@ -1,6 +1,7 @@
 """From a configuration to its record in the store."""
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def environment() -> dict[str, Any]:
         "torch": version("torch"),
         "cpu": cpu,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "git_commit": commit.stdout.strip() or None,
+        "git_commit": commit.stdout.strip() or os.environ.get("NORMLAB_COMMIT"),
     }
 
 

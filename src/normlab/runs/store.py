@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -390,8 +389,8 @@ def _parsed(file: Path, content: bytes) -> pd.DataFrame:
         with pq.ParquetFile(
             pa.BufferReader(content)
         ) as parquet:  # in this thread, as single records are and for their reason
-            return duckdb.from_arrow(parquet.read(use_threads=False)).df()
-    except (pa.ArrowException, duckdb.Error, OSError, ValueError) as error:
+            return parquet.read(use_threads=False).to_pandas(use_threads=False)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(file, error) from error
 
 

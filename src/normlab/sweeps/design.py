@@ -40,10 +40,11 @@ class Setting(Strict):
 
 
 class Scale(Strict):
-    """How large the experiment is at one scale."""
+    """How large the experiment is at one scale, and which of its grids are run there (None: all)."""
 
     seeds: Seeds
     settings: dict[str, Setting]
+    grids: list[str] | None = None
 
 
 def _known(check: Callable[[str], object], name: str) -> None:
@@ -183,6 +184,13 @@ class Design(Strict):
     title_ja: str
     scales: dict[str, Scale]
     grids: dict[str, Grid]
+
+    @model_validator(mode="after")
+    def _scales_name_known_grids(self) -> Self:
+        for name, scale in self.scales.items():
+            for unknown in sorted(set(scale.grids or ()) - set(self.grids)):
+                raise ValueError(f"scales.{name}.grids: there is no grid {unknown!r}")
+        return self
 
     @classmethod
     def parse(cls, values: Any, origin: str) -> "Design":

@@ -88,7 +88,7 @@ class Expander:
         """The runs of all grids, or of those named."""
         expansion = Expansion()
         for name, grid in self.design.grids.items():
-            if grids is None or name in grids:
+            if name in (grids or self.design.grids) and name in (self.scale.grids or self.design.grids):
                 self._expand_grid(name, grid.at_scale(self.scale_name), expansion)
         return expansion
 

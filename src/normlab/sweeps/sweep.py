@@ -51,7 +51,7 @@ def sweep(
         expansion = expand()
         items = [item for item in outstanding(expansion.planned, store) if item.run_key not in failed]
         if not items:
-            if _time_side_by_side(expansion.planned, store) or _measure_costs(expansion.costs, store):
+            if _time_side_by_side(expansion.planned, store) or measure_costs(expansion.costs, store):
                 continue  # What was measured may ask for more runs.
             break
         left = {(item.run_key, item.evaluate) for item in items}
@@ -171,7 +171,7 @@ def _time_side_by_side(planned: list[Planned], store: Store) -> bool:
     return _together([p for p in planned if p.timed], "step_seconds", step_seconds, "timing steps side by side", store)
 
 
-def _measure_costs(planned: list[Planned], store: Store) -> bool:
+def measure_costs(planned: list[Planned], store: Store) -> bool:
     """The costs of the cells of grids that measure them; whether any was left to measure."""
     left = [
         _together([p for p in planned if p.costs == kind], "cost", measure, f"measuring costs ({kind})", store)

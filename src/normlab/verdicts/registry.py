@@ -87,6 +87,14 @@ def register(store: Path, hashes: dict[str, str]) -> None:
         )
 
 
+def register_experiment(store: Path, design: Design, claims: tuple[Claim, ...], scale: str) -> None:
+    """Note an experiment's claims and its seeds of the second look before its first runs at a scale."""
+    register_second_look(store, design, scale)
+    register(
+        store, {claim: hashes[scale] for claim, hashes in make_lock([(design, claims)]).items() if scale in hashes}
+    )
+
+
 def register_second_look(store: Path, design: Design, scale: str) -> None:
     """Note an experiment's seeds of the second look when they are first known to a sweep; later ones change nothing."""
     register(store, {_second_look(design): _seeds(design, scale)})
