@@ -22,7 +22,7 @@ set -eu
 here="$(cd "$(dirname "$0")" && pwd)"
 home="${{NORMLAB_HOME:-/tmp/normlab}}"
 mkdir -p "$home"
-cp -R "$here"/. "$home"/
+[ "$here" = "$home" ] || cp -R "$here"/. "$home"/
 cd "$home"
 for part in $(seq {parts}); do
   if [ ! -e "part-$part" ]; then
@@ -32,7 +32,8 @@ for part in $(seq {parts}); do
 done
 export PYTHONPATH="$home/site:$home/src:$home" DATA_DIR="$home/data" NORMLAB_COMMIT="{commit}" PYTHONUNBUFFERED=1
 [ -d site ] || python3 -m pip install --quiet --no-index --no-deps --no-compile --target site wheels/*.whl
-exec python3 -m normlab.pack.work --scale {scale} --seconds "${{BUDGET:-540}}" --workers "${{WORKERS:-0}}" --costs "${{COSTS:-}}" --out "${{OUT:?}}" {experiments}
+exec python3 -m normlab.pack.work --scale {scale} --seconds "${{BUDGET:-540}}" --workers "${{WORKERS:-0}}" \\
+  --costs "${{COSTS:-}}" --out "${{OUT:?}}" {experiments}
 """
 
 
