@@ -15,7 +15,7 @@ from normlab.norms.batch import BatchNorm
 from normlab.norms.running import running_norms
 from normlab.runs.execute import weights_sha256
 from normlab.training.evaluate import evaluate, evaluate_on_batch_statistics
-from normlab.training.graph import capture
+from normlab.training.graph import ReplayedStep, can_be_replayed
 from normlab.training.loop import train
 from normlab.training.noise import (
     detached_statistics,
@@ -215,21 +215,36 @@ def test_a_graph_needs_a_gpu_and_says_so(make_config: Make) -> None:
         train(make_config({"numerics.cuda_graph": True}))
 
 
-def test_capturing_a_graph_leaves_no_trace_in_the_net(make_config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The capture's own passes, stood in for by plain ones."""
+class StandInGraph:
+    """Where no GPU is: a graph that takes the step it was made in once a replay."""
 
-    def passes(module: nn.Module, sample: tuple[torch.Tensor]) -> None:
-        for _ in range(3):
-            module(*sample)
+    step: ReplayedStep
+    measured: tuple[bool, ...]
 
-    monkeypatch.setattr(torch.cuda, "make_graphed_callables", passes)
-    config = make_config(norm="batch")
-    splits = load_splits(config.data, 0)
-    net = make_net(config.net, config.norm, splits.shape, 10, 0).train()
-    RunningStatistics(net, updates=10)
-    before = {name: value.clone() for name, value in net.state_dict().items()}
-    capture(net, splits.train.images[:20] * 3, amp=False)
-    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    def replay(self) -> None:
+        self.step._take(self.measured)
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "group", "spectral"])
+def test_replayed_steps_learn_what_plain_ones_do(make_config: Make, monkeypatch: pytest.MonkeyPatch, norm: str) -> None:
+    """All but the capture itself: inputs in their places, steps for nothing before it, everything put back."""
+
+    def capture(step: ReplayedStep, measured: tuple[bool, ...]) -> StandInGraph:
+        with step.put_back_afterwards():
+            for _ in range(3):
+                step._take(measured)
+        graph = StandInGraph()
+        graph.step, graph.measured = step, measured
+        return graph
+
+    config = make_config({"data.augment": "crop", "schedule": "one_cycle", "training.accumulate": 2}, norm=norm)
+    plain = train(config)
+    monkeypatch.setattr(ReplayedStep, "_capture", capture)
+    monkeypatch.setattr("normlab.training.loop.replays", lambda config, statistics: can_be_replayed(config, statistics))
+    replayed = train(config)
+    assert replayed.history == plain.history
+    for name, value in plain.weights.items():
+        assert torch.equal(replayed.weights[name], value), name
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

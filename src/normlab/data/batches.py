@@ -150,26 +150,42 @@ def shifted(split: Split, shift: ShiftConfig | None) -> Split:
 
 
 def augment(images: Tensor, kind: str, source: torch.Generator, padding: float = 0.0) -> Tensor:
-    """A random shift of up to an eighth of the side, filled up with ``padding``, and for ``flip_crop`` a random mirror, an image each.
+    """A random shift of up to an eighth of the side, filled up with ``padding``, and for ``flip_crop`` a random mirror, an image each."""
+    motion = draw_motion(kind, len(images), images.shape[2], source)
+    return images if motion is None else moved(images, motion.to(images.device), padding)
 
-    All images of a batch are moved by one gather of pixels.
+
+def draw_motion(kind: str, count: int, height: int, source: torch.Generator) -> Tensor | None:
+    """What :func:`augment` does to each of ``count`` images: (2, N) rows and columns it is shifted by, or (3, N) with whether it is
+    mirrored; None where nothing is done.
     """
     if kind == "none":
-        return images
+        return None
+    shift = torch.randint(0, 2 * max(1, height // 8) + 1, (2, count), generator=source)
+    if kind != "flip_crop":
+        return shift
+    return torch.cat([shift, (torch.rand(1, count, generator=source) < 0.5).long()])
+
+
+def moved(images: Tensor, motion: Tensor, padding: float) -> Tensor:
+    """Images (N, C, H, W) moved as ``motion`` says, all by one gather of pixels."""
     N, C, H, W = images.shape
     pad = max(1, H // 8)
-    shift = torch.randint(0, 2 * pad + 1, (2, N), generator=source).to(images.device)
-    rows = shift[0, :, None] + torch.arange(H, device=images.device)
-    columns = shift[1, :, None] + torch.arange(W, device=images.device)
-    if kind == "flip_crop":
-        mirror = torch.rand(N, generator=source).to(images.device) < 0.5
-        columns = torch.where(mirror[:, None], columns.flip(1), columns)
+    rows = motion[0, :, None] + torch.arange(H, device=images.device)
+    columns = motion[1, :, None] + torch.arange(W, device=images.device)
+    if len(motion) == 3:
+        columns = torch.where(motion[2, :, None] > 0, columns.flip(1), columns)
     padded = F.pad(images.permute(0, 2, 3, 1), (0, 0, pad, pad, pad, pad), value=padding)
     _, height, width, _ = padded.shape
     first = torch.arange(0, N * height * width, height * width, device=images.device)
     pixels = first[:, None, None] + (rows * width)[:, :, None] + columns[:, None, :]
-    moved = padded.view(-1, C).index_select(0, pixels.view(-1)).view(N, H, W, C).permute(0, 3, 1, 2)
-    return moved if images.is_contiguous(memory_format=torch.channels_last) else moved.contiguous()
+    found = padded.view(-1, C).index_select(0, pixels.view(-1)).view(N, H, W, C).permute(0, 3, 1, 2)
+    return found if images.is_contiguous(memory_format=torch.channels_last) else found.contiguous()
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """``values`` on ``device``; a GPU gets them without being waited for."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
 
 
 class Batches:
@@ -199,16 +215,26 @@ class Batches:
         self._augmentation.set_state(state["augmentation"])
         self._place = state["place"]
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def drawn(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """What makes up each batch: indices (B,) of its images, and how they move."""
         distinct = self.config.batch_size // self.config.repeats
+        device, height = self.split.labels.device, self.split.images.shape[2]
         while True:
             self._epoch = self._order.get_state()
-            order = torch.randperm(len(self.split), generator=self._order).to(self.split.labels.device)
+            order = sent(torch.randperm(len(self.split), generator=self._order), device)
             for batch in range(self._place, self.per_epoch):
                 self._place = batch + 1
+                motion = draw_motion(self.config.augment, self.config.batch_size, height, self._augmentation)
                 indices = order[batch * distinct : (batch + 1) * distinct].repeat(self.config.repeats)
-                yield (
-                    augment(self.split.images[indices], self.config.augment, self._augmentation, self.split.padding),
-                    self.split.labels[indices],
-                )
+                yield indices, None if motion is None else sent(motion, device)
             self._place = 0
+
+    def batch(self, indices: Tensor, motion: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The images and labels of a batch."""
+        images = self.split.images[indices]
+        if motion is not None:
+            images = moved(images, motion, self.split.padding)
+        return images, self.split.labels[indices]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return (self.batch(*drawn) for drawn in self.drawn())

@@ -42,9 +42,10 @@ def compress(images: np.ndarray) -> np.ndarray:
 def decompress(content: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """The inverse of :func:`compress`, for images of that shape (N, 3, H, W)."""
     count, _, height, width = shape
-    source, found = io.BytesIO(content.tobytes()), []
+    source = io.BytesIO(content.tobytes())
+    found: list[np.ndarray] = []
     while length := int.from_bytes(source.read(8), "little"):
-        left = min(COLUMNS * ROWS, count - sum(map(len, found)))
+        left = min(COLUMNS * ROWS, count - len(found) * COLUMNS * ROWS)
         found.append(_images(np.asarray(Image.open(io.BytesIO(source.read(length)))), left, height, width))
     return np.ascontiguousarray(np.concatenate(found))
 
@@ -58,7 +59,7 @@ def write_part(file: Path, arrays: Arrays, part: int, parts: int) -> None:
         content[f"{name}_shape"] = np.array(share.shape)
         content[name] = compress(share) if colour else share
     file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(file, **content)
+    np.savez_compressed(file, **content)  # type: ignore[arg-type]
 
 
 def read_parts(files: Sequence[Path], image_set: ImageSet) -> Arrays:

@@ -15,15 +15,15 @@ from normlab.data.batches import FIXED, Batches, Split, Splits, load_splits, shi
 from normlab.nets import make_net
 from normlab.nets.block import memory_format
 from normlab.nets.checkpoint import forward_of
-from normlab.norms import method_of
 from normlab.seeds import generator
 from normlab.training.device import set_up, wait
 from normlab.training.evaluate import CALIBRATION_IMAGES, evaluate, final_measures
-from normlab.training.graph import capture
+from normlab.training.graph import ReplayedStep, can_be_replayed
 from normlab.training.inputs import at_end, placed, planned_steps, shift_step
 from normlab.training.optim import make_optimizer, make_schedule
 from normlab.training.savepoint import Savepoint, Training
 from normlab.training.statistics import RunningStatistics, batch_statistics, recalibrate, recalibrated, training_mode
+from normlab.training.step import Step
 
 LOOP_VERSION = 1  # Bumped when the loop's results change; part of every run's key.
 PROBE_SIZE = 256
@@ -80,35 +80,30 @@ def train(
     rows: dict[int, dict[str, float]] = {}
 
     training_mode(net, config.training.statistics)
-    if config.numerics.cuda_graph and steps and _same_every_step(config):
-        capture(net, splits.train.images[: config.data.batch_size].clone(), config.numerics.amp)
     forward = forward_of(net, config, splits.train.images[: config.data.batch_size])
     training = Training(net, optimizer, schedule, statistics, batches)
     first, trained_before = 0, 0.0
-    measured = config.measure.model_dump_json()
-    if savepoint and (saved := savepoint.load(measured)):
+    looked_at = config.measure.model_dump_json()
+    if savepoint and (saved := savepoint.load(looked_at)):
         training.go_on(saved["training"])
         first, trained_before, rows = saved["step"], saved["seconds"], saved["rows"]
         losses.copy_(saved["losses"])
         if probe:
             probe.losses.copy_(saved["probe"])
-    stream = iter(batches)
+    learn = Step(net, forward, optimizer, statistics, config)
+    replayed = ReplayedStep(learn, batches) if replays(config, statistics) else None
+    stream = batches.drawn()
     step = first - 1
     started, evaluating = time.perf_counter() - trained_before, 0.0
     for step in range(first, steps):
-        for _ in range(config.training.accumulate):
-            images, labels = next(stream)
-            if step >= shifts_at:
-                images = shift_images(images, config.data.shift)
-            with torch.autocast(device.type, torch.bfloat16, enabled=config.numerics.amp, cache_enabled=False):
-                loss = F.cross_entropy(forward(images), labels) / config.training.accumulate
-            loss.backward()
-            statistics.update()
-            losses[step] += loss.detach()
-        if config.training.clip_norm is not None:
-            nn.utils.clip_grad_norm_(net.parameters(), config.training.clip_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        drawn = [next(stream) for _ in range(config.training.accumulate)]
+        measured = tuple(statistics.advance() for _ in drawn)
+        if replayed:
+            replayed(drawn, measured, losses[step])
+        else:
+            shift = config.data.shift if step >= shifts_at else None
+            made = (batches.batch(*each) for each in drawn)
+            learn(((shift_images(images, shift), labels) for images, labels in made), measured, losses[step])
         if schedule:
             schedule.step()
         if probe:
@@ -127,7 +122,7 @@ def train(
                 break
         if savepoint and savepoint.due:
             seconds = time.perf_counter() - started - evaluating
-            so_far = {"step": step + 1, "seconds": seconds, "rows": rows, "losses": losses, "measured": measured}
+            so_far = {"step": step + 1, "seconds": seconds, "rows": rows, "losses": losses, "measured": looked_at}
             savepoint.save(so_far | {"probe": probe.losses if probe else None, "training": training.state()})
 
     train_seconds = time.perf_counter() - started - evaluating
@@ -164,10 +159,9 @@ class Probe:
             self.losses[step] = F.cross_entropy(self.net(self.images), self.labels)
 
 
-def _same_every_step(config: RunConfig) -> bool:
-    """Whether a step's kernels can be captured once and replayed."""
-    random = config.net.dropout or config.net.disturbance or method_of(config.norm).remembers
-    return not (random or config.numerics.checkpoint or config.training.statistics != "batch")
+def replays(config: RunConfig, statistics: RunningStatistics) -> bool:
+    """Whether steps are captured as a CUDA graph and replayed."""
+    return config.numerics.cuda_graph and can_be_replayed(config, statistics)
 
 
 def load_all_but_head(net: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -70,6 +70,7 @@ class RunningStatistics:
         )
         self._updates = updates
         self._updates_left = updates
+        self._done = 0
         self._window = max(2, min(100, updates // 2))
         self._sum_batch = torch.zeros_like(self.batch)
         self._sum_average = torch.zeros_like(self.average)
@@ -77,16 +78,24 @@ class RunningStatistics:
 
     def update(self) -> None:
         """Take in the statistics of the batch that has just gone forward."""
-        if not self.layers:
-            return
-        done = self._updates - self._updates_left
+        self.take_in(self.advance())
+
+    def advance(self) -> bool:
+        """Count one more update; whether it is one of those that jitter and lag are measured over."""
+        self._done = self._updates - self._updates_left
         for start, decay in self.phases:
-            if start == done:
+            if start == self._done:
                 self._weights[-1] = 1.0 - decay
         self._updates_left -= 1
+        return self._updates_left < self._window
+
+    def take_in(self, measured: bool) -> None:
+        """The arithmetic of an update."""
+        if not self.layers:
+            return
         if self._own is not None:
-            self._own.lerp_(self.batch, torch.where(self._momenta > 0, self._momenta, 1.0 / (done + 1)))
-        if self._updates_left >= self._window:
+            self._own.lerp_(self.batch, torch.where(self._momenta > 0, self._momenta, 1.0 / (self._done + 1)))
+        if not measured:
             self.average.lerp_(self.batch, self._weights)
             return
         previous = self.average.clone()
@@ -94,6 +103,15 @@ class RunningStatistics:
         self._sum_batch += self.batch
         self._sum_average += self.average
         self._sum_jump += (self.average - previous).square()
+
+    @property
+    def same_every_step(self) -> bool:
+        """Whether an update's arithmetic depends on nothing but whether it is measured."""
+        return self._own is None
+
+    def tensors(self) -> list[Tensor]:
+        """All averages and sums."""
+        return [value for value in vars(self).values() if isinstance(value, Tensor)]
 
     def state(self) -> dict[str, Any]:
         """All averages and sums, for :meth:`go_on`."""
