@@ -32,7 +32,19 @@ for part in $(seq {parts}); do
 done
 export PYTHONPATH="$home/site:$home/src:$home" DATA_DIR="$home/data" NORMLAB_COMMIT="{commit}" PYTHONUNBUFFERED=1
 [ -d site ] || python3 -m pip install --quiet --no-index --no-deps --no-compile --target site wheels/*.whl
-exec python3 -m normlab.pack.work --scale {scale} --seconds "${{BUDGET:-540}}" --workers "${{WORKERS:-0}}" \\
+# Processes of one card take turns of whole milliseconds; CUDA's multi-process service lets their kernels run side by side.
+if [ "${{SHARE:-1}}" = 1 ] && command -v nvidia-cuda-mps-control > /dev/null; then
+  export CUDA_MPS_PIPE_DIRECTORY="$home/mps" CUDA_MPS_LOG_DIRECTORY="$home/mps"
+  mkdir -p mps
+  nvidia-cuda-mps-control -d && trap 'echo quit | nvidia-cuda-mps-control' EXIT
+  if ! timeout 40 python3 -c 'import torch; torch.ones(1, device="cuda").sum().item()'; then
+    echo "the multi-process service does not work here; going on without"
+    echo quit | nvidia-cuda-mps-control
+    trap - EXIT
+    unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
+  fi
+fi
+python3 -m normlab.pack.work --scale {scale} --seconds "$((${{BUDGET:-540}} - SECONDS))" --workers "${{WORKERS:-0}}" \\
   --costs "${{COSTS:-}}" --out "${{OUT:?}}" {experiments}
 """
 
