@@ -114,6 +114,15 @@ cost: setup ## what each method costs in time and memory; nothing else may run b
 	@$(PY) scripts/train.py -m experiment=cost scale=$(SCALE) $(LAUNCH)
 	@$(PY) scripts/report.py $(SCALE) $(R)
 
+.PHONY: gpu-pack
+gpu-pack: setup ## folders for a GPU machine without a network; there: OUT=out BUDGET=540 bash gpu_run.sh
+	@$(PY) scripts/gpu.py pack --results $(R)
+
+.PHONY: gpu-merge
+gpu-merge: setup ## take what came back into the store: make gpu-merge FROM=folder
+	@test -n "$(FROM)" || { echo "error: say where the records lie, FROM=<folder>" >&2; exit 2; }
+	@$(PY) scripts/gpu.py merge "$(FROM)" --results $(R)
+
 .PHONY: status
 status: setup ## done, failed, running and left of every experiment, with the time left
 	@$(PY) scripts/status.py $(SCALE) $(R)

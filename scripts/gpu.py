@@ -26,6 +26,7 @@ def main() -> None:
     pack.add_argument("--limit", type=float, default=60.0, help="MiB a folder may have")
     pack.add_argument("--python", default="3.12", help="the version of Python there")
     pack.add_argument("--experiments", nargs="+", default=EXPERIMENTS, help="in the order of their importance")
+    pack.add_argument("--results", type=Path, default=Path("results"))
     back = commands.add_parser("merge", help="take results into the store")
     back.add_argument("folder", type=Path)
     back.add_argument("--scale", default="gpu")
@@ -37,7 +38,7 @@ def main() -> None:
         return
     for name in (*options.experiments, COSTS):
         experiment = load_experiment(name)
-        store = Store.of_scale("results", options.scale)
+        store = Store.of_scale(options.results, options.scale)
         register_experiment(store.root, experiment.design, experiment.claims, options.scale)
     folders = build(
         options.target,
@@ -47,6 +48,7 @@ def main() -> None:
         options.parts,
         options.limit,
         options.python,
+        options.results,
     )
     for folder in folders:
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

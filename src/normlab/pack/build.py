@@ -50,9 +50,16 @@ python3 -m normlab.pack.work --scale {scale} --seconds "$((${{BUDGET:-540}} - SE
 
 
 def build(
-    target: Path, scale: str, experiments: Sequence[str], data: Sequence[str], parts: int, limit_mib: float, python: str
+    target: Path,
+    scale: str,
+    experiments: Sequence[str],
+    data: Sequence[str],
+    parts: int,
+    limit_mib: float,
+    python: str,
+    results: Path,
 ) -> list[Path]:
-    """Write the folders ``target``/1 … ``parts``; the first holds code and packages, each a share of every data set.
+    """Write the folders ``target``/1 … ``parts``; the first holds code, packages and what is done already, each a share of every data set.
 
     Raises:
         NormlabError: if a folder is larger than ``limit_mib``, or a package cannot be had.
@@ -71,7 +78,7 @@ def build(
         (folder / "gpu_run.sh").write_text(script)
     for name in ("src", "experiments", "configs"):
         shutil.copytree(root / name, folders[0] / name, ignore=shutil.ignore_patterns("__pycache__"))
-    stored = root / "results" / scale
+    stored = results / scale
     for file in sorted(stored.glob("*.parquet")) + sorted(stored.glob("digests.json")):
         (folders[0] / "results" / scale).mkdir(parents=True, exist_ok=True)
         shutil.copy(file, folders[0] / "results" / scale)

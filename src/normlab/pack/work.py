@@ -115,8 +115,10 @@ def work(
         pool.shutdown(wait=False, cancel_futures=True)
     bring_home(store.root, out)
     if costs and time.monotonic() < deadline:
-        measure_costs(Expander(load_design(costs), scale, store.refresh()).expand().costs, store)
-        bring_home(store.root, out)
+        try:
+            measure_costs(Expander(load_design(costs), scale, store.refresh()).expand().costs, store)
+        finally:
+            bring_home(store.root, out)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
