@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
@@ -37,12 +38,15 @@ LOCK = Path(__file__).parent / "claims.lock"
 
 @dataclass(frozen=True)
 class Experiment:
-    """A question: the design of its runs, its claims, and the module that draws its figure."""
+    """A question: the design of its runs (read when it is first asked for), its claims, and the module that draws its figure."""
 
     name: str
-    design: Design
     claims: tuple[Claim, ...]
     module: ModuleType
+
+    @cached_property
+    def design(self) -> Design:
+        return load_design(self.name)
 
     def draw(self, results: Results) -> Figure | None:
         """The experiment's figure."""
@@ -66,9 +70,10 @@ def load_experiment(name: str) -> Experiment:
     Raises:
         NormlabError: if there is none.
     """
-    design = load_design(name)
+    if name not in NAMES:
+        raise NormlabError(f"unknown experiment {name!r}; there are {', '.join(sorted(NAMES))}")
     module = importlib.import_module(f"experiments.{name}")
-    return Experiment(name, design, module.CLAIMS, module)
+    return Experiment(name, module.CLAIMS, module)
 
 
 def all_experiments() -> list[Experiment]:

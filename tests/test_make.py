@@ -29,7 +29,7 @@ def make(command: str, tmp_path: Path, *words: str, **variables: str) -> subproc
     }
     environment |= {"DATA_DIR": str(tmp_path / "da ta"), "PYTHONPATH": str(tmp_path), "COLUMNS": "160"}
     return subprocess.run(
-        [*shlex.split(command), f"PY={python}", *words, *(f"{k}={v}" for k, v in variables.items())],
+        [*shlex.split(command), "-o", ".venv/.ready", f"PY={python}", *words, *(f"{k}={v}" for k, v in variables.items())],
         cwd=ROOT, text=True, capture_output=True, check=False, timeout=300, env=environment,
     )  # fmt: skip
 

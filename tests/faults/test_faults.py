@@ -68,7 +68,9 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
     return [int(pid) for pid in found.stdout.split()]
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=pytest.mark.faults)])
+@pytest.mark.parametrize(
+    "rounds", [pytest.param(3, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.faults)]
+)
 def test_kill_9_at_random_moments_loses_and_tears_nothing(tmp_path: Path, rounds: int) -> None:
     """A worker, the sweeper, or both die; the next call goes on; the end is that of a sweep that nobody disturbed."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -133,7 +135,10 @@ cp -r "$1/results" "$1/../end"
 """
 
 
-@pytest.mark.parametrize(("fault", "reason"), [(FULL, "No space left on device"), (READ_ONLY, "Read-only file system")])
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(FULL, "No space left on device"), pytest.param(READ_ONLY, "Read-only file system", marks=pytest.mark.slow)],
+)
 def test_a_disk_that_takes_nothing_stops_the_sweep_with_its_path_and_harms_nothing(
     tmp_path: Path, fault: str, reason: str
 ) -> None:

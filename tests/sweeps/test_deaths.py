@@ -144,6 +144,7 @@ class Kills(nn.Identity):
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_its_worker_is_given_up_and_its_neighbours_are_done(call: Call, tmp_path: Path) -> None:
     (tmp_path / "killing.py").write_text(KILLS)
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "DATA_DIR": str(tmp_path / "data")}

@@ -121,7 +121,7 @@ def wait_for_runs(folder: Path, count: int) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("stop", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT])
 def test_a_stopped_sweep_loses_at_most_the_runs_in_flight(tmp_path: Path, stop: signal.Signals) -> None:
     arguments = ["-m", "norm=batch,none", "seed=0,1,2", "training.epochs=40", *TINY]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -184,7 +184,7 @@ class {name}(nn.Identity):
 """
 
 
-@pytest.mark.parametrize(("launcher", "deaf"), [("basic", False), ("joblib", True)])
+@pytest.mark.parametrize(("launcher", "deaf"), [pytest.param("basic", False, marks=pytest.mark.slow), ("joblib", True)])
 def test_a_run_that_hangs_is_stopped_and_recorded(call: Call, tmp_path: Path, deaf: bool, launcher: str) -> None:
     """Also where it hears no signal: then its process is ended, and the others' runs are done by new ones."""
     deafness = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])" if deaf else "pass"

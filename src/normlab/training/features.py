@@ -5,10 +5,6 @@ import warnings
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from normlab.config import DataConfig, RunConfig
@@ -47,6 +43,11 @@ def _on_other(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, fl
 
 
 def _probe(net: nn.Module, train: Split, test: Split, prefix: str) -> dict[str, float]:
+    from sklearn.exceptions import ConvergenceWarning  # here: most of what knows of this evaluation never makes it
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.preprocessing import StandardScaler
+
     fitted_on, asked_of = (_penultimate(net, split.images[:count]) for split, count in ((train, TRAIN), (test, TEST)))
     labels, truth = train.labels[:TRAIN].cpu().numpy(), test.labels[:TEST].cpu().numpy()
     scaler = StandardScaler().fit(fitted_on)
