@@ -9,11 +9,11 @@ from types import ModuleType
 import pandas as pd
 from matplotlib.figure import Figure
 
+from normlab.core.claim import Claim
+from normlab.core.design import Design, load_design
 from normlab.errors import NormlabError
 from normlab.report.choice import Situation
 from normlab.report.inputs import Results
-from normlab.sweeps.design import Design, load_design
-from normlab.verdicts.claim import Claim
 
 NAMES = (
     "definition",

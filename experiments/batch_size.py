@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, method_title, plain_log_axis
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 GHOST = Text("statistics batch, optimizer's batch fixed", "統計バッチのみ変更")
 GHOST_RECALIBRATED = Text("statistics batch, recalibrated statistics", "統計バッチのみ変更・再較正した統計量")

@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, draw_line, draw_points, method_title
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 
 def after(epochs: int, plus: Arm, minus: Arm) -> Contrast:

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
+from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Text
 from normlab.nets.fold import folded_difference
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, mean_and_interval, method_title
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Text
 
 LARGE = 128
 RATIO_5_PERCENT = math.log(1.05)  # between tiers of an order

@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, draw_points, legend_of_dots
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 STANDARD = 0.1  # how far from mean 0 and variance 1 still counts as standardized
 WHEN = ("setting", "when")

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
+from normlab.core.claim import Claim, Finding, Text
 from normlab.norms import statements
 from normlab.norms.shards import shards_against_whole
 from normlab.report.inputs import Results
-from normlab.verdicts.claim import Claim, Finding, Text
 
 EXACT = 1e-9  # of float64 arithmetic on numbers of order one
 

@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET
+from normlab.core.claim import Arm, Case, Claim, Contrast, Pick, Text
 from normlab.data.corruptions import SEVERITIES
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, draw_points, method_title
 from normlab.training.robustness import AMOUNTS
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Pick, Text
 
 DECAYS = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
 NORMS = ("none", "batch", "layer", "group", "instance")

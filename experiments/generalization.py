@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, draw_points, method_title
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 REAL_DATA = ("cpu", "gpu")
 

@@ -10,10 +10,10 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.wording import RATIO_10_PERCENT
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.nets.mean_field import gradient_growth
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, method_title
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 TEN_IN_64_LAYERS = math.log(10) / 64  # a growth per layer by which gradients grow tenfold over 64 layers

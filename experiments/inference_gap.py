@@ -3,9 +3,9 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 DECAYS = (0.9, 0.99, 0.999)
 LADDER = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)

@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, method_title, plain_log_axis
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 # Of the figure: norm, measure and line.
 LINES = (

@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
+from normlab.core.claim import Arm, Claim, Contrast, Text
+from normlab.core.effects import CellReader
+from normlab.core.measures import Value, measure_over_runs
+from normlab.core.statistics import ALPHA, Test, decide
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES
-from normlab.runs.measures import Value, measure_over_runs
 from normlab.verdicts.cells import StoreNumbers
-from normlab.verdicts.claim import Arm, Claim, Contrast, Text
-from normlab.verdicts.effects import CellReader
-from normlab.verdicts.statistics import ALPHA, Test, decide
 
 CLAIMS: tuple[Claim, ...] = ()
 PAIRS = 5  # a trial, as most claims have seeds

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.config import NormConfig
+from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Text
 from normlab.norms.properties import properties
 from normlab.report.choice import Candidate, Situation
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, draw_row, method_title
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Text
 
 SIZES = (2, 8, 128)
 # The articles' table: what a method normalizes over. Weight and spectral norm act on weights and mix no features.

@@ -7,10 +7,10 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
+from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Pick, Text
 from normlab.norms.statements import constant_features
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, plain_log_axis
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Pick, Text
 
 DECAYS = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
 RECOMMENDED = (0.9, 0.99, 0.999)

@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, draw_points
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 NETS = ("setting", "net", "activation")
 EACH_NET = Text("each net and activation", "各ネットと活性化関数")

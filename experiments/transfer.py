@@ -3,9 +3,9 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES, draw_points, legend_of_dots, method_title
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 NORMS = ("none", "batch", "group")
 BY_IMAGES = ("setting", "images")

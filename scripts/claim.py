@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 from experiments import LOCK, Experiment, find_claim
+from normlab.core.claim import Claim
+from normlab.core.verdict import ClaimResult
 from normlab.errors import NormlabError, run_main
 from normlab.report import sentences
 from normlab.report.forest import forest
@@ -18,9 +20,7 @@ from normlab.report.svg import save_figure
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expansion
 from normlab.sweeps.status import is_finished
-from normlab.verdicts.claim import Claim
 from normlab.verdicts.registry import grids_of, read_lock
-from normlab.verdicts.verdict import ClaimResult
 
 TRAIN = Path(__file__).parent / "train.py"
 

@@ -21,7 +21,7 @@ def show(sections: list[Section], page: Path) -> None:
     for section in sections:
         for result in section.claims:
             part = result.deciding.deciding if result.deciding else None
-            colour = VERDICT_COLOURS[result.verdict.split(" (")[0]]
+            colour = VERDICT_COLOURS[result.verdict.word]
             effect = sentences.interval(part) + sentences.unit_name(part.unit).en if part else ""
             n = str(part.test.n) if part else ""
             table.add_row(result.claim.id, f"[{colour}]{result.verdict}[/]", effect.replace("[", "\\["), n)

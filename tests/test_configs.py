@@ -9,13 +9,13 @@ from omegaconf import OmegaConf
 
 from experiments import LOCK, NAMES, all_experiments, load_experiment
 from normlab.config import RunConfig
+from normlab.core.claim import Pick
+from normlab.core.design import config_dir
 from normlab.norms import METHODS
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.design import config_dir
 from normlab.sweeps.expand import Expander
-from normlab.verdicts.claim import Pick
 from normlab.verdicts.registry import claim_hash, grids_of, make_lock, read_lock, register, registered
 
 GROUPS = ("data", "net", "norm", "optimizer", "schedule")
@@ -90,7 +90,7 @@ def test_claims_are_unique_bilingual_and_locked() -> None:
 def test_a_hash_changes_with_substance_and_not_with_words(tmp_path: Path) -> None:
     import dataclasses
 
-    from normlab.verdicts.claim import Text
+    from normlab.core.claim import Text
 
     experiment = load_experiment("placement")
     claim = experiment.claims[0]

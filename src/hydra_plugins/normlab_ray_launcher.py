@@ -38,7 +38,7 @@ ConfigStore.instance().store(group="hydra/launcher", name="ray", node=RayLaunche
 class RayLauncher(Launcher):
     """Sends the runs of a sweep's plan out in chunks and writes what comes back into the store.
 
-    The process that launches claims a chunk's runs before they go out, so that two sweeps do no run twice; workers need
+    The process that launches takes the leases of a chunk's runs before they go out, so that two sweeps do no run twice; workers need
     no store, only an installed normlab and the data. A worker process does chunk after chunk.
     """
 
@@ -116,27 +116,27 @@ class RayLauncher(Launcher):
 
 @dataclass
 class Chunk:
-    """Runs that are out on a worker, in their order, and the claims on them that this process holds meanwhile."""
+    """Runs that are out on a worker, in their order, and the leases on them that this process holds meanwhile."""
 
     left: dict[str, Any]
-    claims: dict[str, Any]
+    leases: dict[str, Any]
 
     @classmethod
     def claimed(cls, items: Sequence[Any], store: Any) -> "Chunk":
         """Those of ``items`` that no other process has."""
-        claims = {item.run_key: claim for item in items if (claim := store.claim(item.run_key)) is not None}
-        return cls({item.run_key: item for item in items if item.run_key in claims}, claims)
+        leases = {item.run_key: lease for item in items if (lease := store.lease(item.run_key)) is not None}
+        return cls({item.run_key: item for item in items if item.run_key in leases}, leases)
 
     def release_first(self) -> None:
         """The first run that was left is settled."""
         key = next(iter(self.left))
         del self.left[key]
-        self.claims.pop(key).release()
+        self.leases.pop(key).release()
 
     def release(self) -> None:
         """Let others have what is left."""
-        for claim in self.claims.values():
-            claim.release()
+        for lease in self.leases.values():
+            lease.release()
 
 
 def _ray(address: str | None) -> Any:

@@ -100,7 +100,7 @@ def quoted(path: Path) -> str:
 def _runs_of_experiment(command: Any, jobs: Any) -> Callable[[Any], Callable[[], Any]]:
     """What expands an experiment against a store as it is, its claims registered before its first runs."""
     from experiments import NAMES, load_experiment
-    from normlab.sweeps.design import Design
+    from normlab.core.design import Design
     from normlab.sweeps.expand import Expander, Expansion
     from normlab.verdicts.looks import expand_and_judge
     from normlab.verdicts.registry import register_experiment

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from normlab.core.record import Record
 from normlab.errors import NormlabError
 from normlab.report.compare import compare
-from normlab.runs.record import Record
 from normlab.runs.store import Store
 
 

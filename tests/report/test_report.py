@@ -13,6 +13,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Text
+from normlab.core.design import Design
+from normlab.core.record import Record
 from normlab.errors import NormlabError
 from normlab.norms import METHODS
 from normlab.report import sentences
@@ -22,12 +25,9 @@ from normlab.report.methods import method_table
 from normlab.report.overview import LETTER, WIDTH, chips, overview_figure
 from normlab.report.readme import table, update
 from normlab.report.site import build
-from normlab.runs.record import Record
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Text
 from normlab.verdicts.registry import make_lock, register
 
 HOSTILE = "<script>alert(1)</script>"
@@ -105,7 +105,7 @@ def lock() -> Any:
 
 def test_it_writes_verdicts_tables_figures_and_one_safe_page(store: Store) -> None:
     (section,), page = build([Toy()], "quick", store, lock())
-    assert [r.verdict for r in section.claims] == ["supported", "verified"]
+    assert [str(r.verdict) for r in section.claims] == ["supported", "verified"]
     verdicts = pd.read_csv(store.root / "verdicts.csv")
     row = verdicts[(verdicts["claim"] == "batch-is-better") & (verdicts["setting"] == "all")].iloc[0]
     assert row["verdict"] == "supported"
@@ -153,7 +153,7 @@ def test_a_changed_claim_is_flagged(store: Store) -> None:
 
 def test_claims_without_runs_say_so(store: Store) -> None:
     (section,), page = build([Toy(claims=(BETTER, UNRUN))], "quick", store, lock())
-    assert section.claims[1].verdict == "not run"
+    assert str(section.claims[1].verdict) == "not run"
     assert "Not decided" in page.read_text()
 
 

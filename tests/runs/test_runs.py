@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from normlab.config import MeasureConfig, RunConfig
+from normlab.core.measures import measure, measure_over_runs, reading_of
+from normlab.core.record import BrokenRecord, Record, StoreError, read, write, write_atomically
 from normlab.errors import NormlabError
 from normlab.runs.evaluations import evaluate_run
 from normlab.runs.execute import execute, is_done, missing_record
 from normlab.runs.key import run_key
-from normlab.runs.measures import measure, measure_over_runs, reading_of
-from normlab.runs.record import BrokenRecord, Record, StoreError, read, write, write_atomically
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Planned
 from normlab.sweeps.plan import outstanding
@@ -211,7 +211,7 @@ def test_a_full_disk_harms_nothing_and_is_told_with_the_path(tmp_path: Path) -> 
     script = f"""
 import resource, sys
 from pathlib import Path
-from normlab.runs.record import Record, StoreError, write
+from normlab.core.record import Record, StoreError, write
 write(Path({str(tmp_path)!r}) / "a.parquet", Record({{"run_key": "a"}}))
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
@@ -496,7 +496,7 @@ def test_reading_leaves_no_thread_that_could_outlive_the_interpreter(tmp_path: P
     file = tmp_path / "run.parquet"
     write(file, Record({"run_key": "k"}, [{"step": i, "a": float(i), "b": 2.0 * i, "c": "x"} for i in range(5000)]))
     script = (
-        "import os, sys; from pathlib import Path; from normlab.runs.record import read\n"
+        "import os, sys; from pathlib import Path; from normlab.core.record import read\n"
         "threads = lambda: len(os.listdir('/proc/self/task'))\n"
         "before = threads(); rows = read(Path(sys.argv[1])).table; print(len(rows), threads() - before)"
     )

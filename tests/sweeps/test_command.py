@@ -12,9 +12,9 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from normlab.core.design import config_dir
 from normlab.errors import NormlabError
 from normlab.sweeps.command import Command, Jobs
-from normlab.sweeps.design import config_dir
 
 REFUSALS = (NormlabError, HydraException, OmegaConfBaseException)
 BASE = ["data.train_size=200", "training.epochs=1"]

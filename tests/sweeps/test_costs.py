@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
+from normlab.core.design import Design
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander
 from normlab.sweeps.status import is_finished, status_of
 from normlab.sweeps.sweep import sweep
 from normlab.training import cost
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 from normlab.verdicts.looks import expand_and_judge
 from tests.conftest import SMALL
 
@@ -72,10 +72,10 @@ def test_a_contrast_reads_costs_and_is_not_run_without_them(
     expander: Expander, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, (before,) = expand_and_judge(expander, [DEARER])
-    assert before.verdict == "not run"
+    assert str(before.verdict) == "not run"
     run(expander, monkeypatch)
     _, (after,) = expand_and_judge(expander, [DEARER])
-    assert after.verdict == "supported"
+    assert str(after.verdict) == "supported"
     assert after.settings[0].parts[0].test.estimate == pytest.approx(0.4, abs=0.01)
 
 
@@ -83,7 +83,7 @@ def test_a_run_whose_cost_was_not_measured_is_missing_not_excluded(expander: Exp
     for plan in expander.expand().costs:
         expander.store._facts[plan.run_key] = {"run_key": plan.run_key, "status": "ok"}
     _, (found,) = expand_and_judge(expander, [DEARER])
-    assert found.verdict == "not run"
+    assert str(found.verdict) == "not run"
     assert found.settings[0].parts[0].effects.missing == 6
 
 

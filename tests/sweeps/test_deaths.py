@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from normlab.errors import NormlabError
-from normlab.runs.claim import Claims, started_at
+from normlab.runs.lease import Leases, started_at
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expander
 from normlab.sweeps.plan import Item, outstanding, read_plan
@@ -38,21 +38,21 @@ def test_claims_of_another_machine_that_shows_no_life_go_back(
     """Also empty and torn ones, as a machine leaves them that loses its power."""
     monkeypatch.setattr("normlab.sweeps.sweep.WAIT_SECONDS", 0.1)
     store = Store(tmp_path / "quick")
-    store._claims.patience = 0.5
+    store._leases.patience = 0.5
     expander = Expander(TRAINED, "quick", store)
     items = outstanding(expander.expand().planned, store)
-    (store.root / "claims").mkdir(parents=True)
+    (store.root / "leases").mkdir(parents=True)
     for item in items[:2]:
-        (store.root / "claims" / f"{item.run_key}.claim").write_bytes(content)
+        (store.root / "leases" / f"{item.run_key}.lease").write_bytes(content)
     sweep("toy", expander.expand, work, store, {"name": "none"})
     assert {item.run_key for item in items} <= set(Store(store.root).refresh().runs()["run_key"])
 
 
 def foreign_claim(store: Store, run_key: str) -> None:
     """A claim as a machine leaves it that is gone."""
-    (store.root / "claims").mkdir(parents=True, exist_ok=True)
+    (store.root / "leases").mkdir(parents=True, exist_ok=True)
     content = json.dumps({"machine": "another", "pid": 1, "started": "1"})
-    (store.root / "claims" / f"{run_key}.claim").write_text(content)
+    (store.root / "leases" / f"{run_key}.lease").write_text(content)
 
 
 def test_a_run_that_kills_workers_of_other_machines_is_given_up(
@@ -62,7 +62,7 @@ def test_a_run_that_kills_workers_of_other_machines_is_given_up(
     for name, seconds in (("PATIENCE_SECONDS", 1.0), ("BEAT_SECONDS", 0.1), ("WAIT_SECONDS", 0.1)):
         monkeypatch.setattr(f"normlab.sweeps.sweep.{name}", seconds)
     store = Store(tmp_path / "quick")
-    store._claims.patience = 0.5
+    store._leases.patience = 0.5
     expander = Expander(TRAINED, "quick", store)
     killing = outstanding(expander.expand().planned, store)[0].run_key
 
@@ -82,7 +82,7 @@ def test_a_sweep_does_what_another_one_had_and_did_not_do(tmp_path: Path, monkey
     monkeypatch.setattr("normlab.sweeps.sweep.WAIT_SECONDS", 0.1)
     store, other = Store(tmp_path / "quick"), Store(tmp_path / "quick")
     expander = Expander(TRAINED, "quick", store)
-    held = [other.claim(item.run_key) for item in outstanding(expander.expand().planned, store)]
+    held = [other.lease(item.run_key) for item in outstanding(expander.expand().planned, store)]
     launched = []
 
     def launch(plan: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_sweep_does_what_another_one_had_and_did_not_do(tmp_path: Path, monkey
 def test_a_single_run_takes_over_from_a_machine_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("normlab.sweeps.single.PATIENCE_SECONDS", 2.0)
     store = Store(tmp_path / "quick")
-    store._claims.patience = 0.5
+    store._leases.patience = 0.5
     foreign_claim(store, "abc")
     with (
         _right_to(store, "abc", Console(quiet=True)),
@@ -110,12 +110,12 @@ def test_a_single_run_takes_over_from_a_machine_that_is_gone(tmp_path: Path, mon
 def test_a_dead_process_that_nobody_reaped_is_dead(tmp_path: Path) -> None:
     pid = os.fork()
     if pid == 0:
-        Claims(tmp_path).take("a")
+        Leases(tmp_path).take("a")
         os._exit(0)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # dead, and left a zombie
     try:
         assert started_at(pid) is None
-        assert Claims(tmp_path).take("a") is not None
+        assert Leases(tmp_path).take("a") is not None
     finally:
         os.waitpid(pid, 0)
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from normlab.core.design import Design
+from normlab.core.record import Record
 from normlab.errors import NormlabError
-from normlab.runs.record import Record
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander, Expansion
 
 SCALES = {

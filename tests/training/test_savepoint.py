@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from normlab.config import RunConfig
+from normlab.core.record import write_atomically
 from normlab.norms import METHODS
 from normlab.runs.execute import weights_sha256
-from normlab.runs.record import write_atomically
 from normlab.runs.store import Store
 from normlab.training.loop import Result, train
 from normlab.training.savepoint import Savepoint

@@ -10,16 +10,16 @@ import pytest
 from scipy import stats
 
 from normlab.config import RunConfig
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
+from normlab.core.design import Design
+from normlab.core.record import Record
+from normlab.core.verdict import ClaimResult
 from normlab.errors import NormlabError
-from normlab.runs.record import Record
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander, Expansion
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 from normlab.verdicts.looks import expand_and_judge
 from normlab.verdicts.registry import claim_hash, register_second_look, registered, second_look_changed
-from normlab.verdicts.verdict import ClaimResult
 
 T = Text("x", "x")
 FIRST, SECOND = (0, 1, 2, 3, 4), (5, 6, 7, 8, 9)
@@ -74,8 +74,8 @@ def test_only_the_cells_of_inconclusive_claims_get_a_second_look(expander: Expan
     expansion, _ = judged(expander)
     finish(expander.store, expansion, accuracy)
     expansion, results = judged(expander)
-    assert results["batch"].verdict == "supported"
-    assert results["layer"].verdict == "inconclusive"
+    assert str(results["batch"].verdict) == "supported"
+    assert str(results["layer"].verdict) == "inconclusive"
     assert results["layer"].settings[0].second_look_outstanding
     assert seeds_of(expansion, "layer") == seeds_of(expansion, "none") == {*FIRST, *SECOND}
     assert seeds_of(expansion, "batch") == seeds_of(expansion, "group") == set(FIRST)
@@ -144,7 +144,7 @@ def test_without_a_second_look_p_values_are_plain(tmp_path: Path) -> None:
     expander = Expander(design(second_look=()), "quick", Store(tmp_path / "quick"), Composer())
     finish(expander.store, expander.expand(), accuracy)
     expansion, results = judged(expander)
-    assert results["layer"].verdict == "inconclusive"
+    assert str(results["layer"].verdict) == "inconclusive"
     assert all(plan.config.seed in FIRST for plan in expansion.planned)
     raw = stats.ttest_1samp(0.2 + NOISE[:5] / 10, 0.0, alternative="greater").pvalue
     assert results["batch"].settings[0].p_support == pytest.approx(raw)

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from normlab.bench.rows import Row, amount, machine
+from normlab.core.record import Record
 from normlab.errors import NormlabError
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key
-from normlab.runs.record import Record
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 

@@ -13,12 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from normlab.core.record import write_atomically
+from normlab.core.word import Word
 from normlab.report.style import VERDICT_COLOURS, use_style
 from normlab.report.svg import save_figure
-from normlab.runs.record import write_atomically
 
 Measured = dict[str, Any]  # a row of a section's table
-MET, MISSED, PLAIN = VERDICT_COLOURS["supported"], VERDICT_COLOURS["refuted"], "#0072B2"
+MET, MISSED, PLAIN = VERDICT_COLOURS[Word.SUPPORTED], VERDICT_COLOURS[Word.REFUTED], "#0072B2"
 
 
 def build_page(folder: Path, sections: dict[str, str]) -> Path:

@@ -10,8 +10,8 @@ from typing import Literal
 
 import pandas as pd
 
+from normlab.core.record import write_atomically
 from normlab.runs.execute import environment
-from normlab.runs.record import write_atomically
 
 
 @dataclass(frozen=True)

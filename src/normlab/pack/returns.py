@@ -4,8 +4,8 @@ import io
 import tarfile
 from pathlib import Path
 
+from normlab.core.record import write_atomically
 from normlab.errors import NormlabError
-from normlab.runs.record import write_atomically
 from normlab.runs.store import Store
 
 FOLDERS = ("runs", "evaluations")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from normlab.core.design import load_design
 from normlab.data import find_image_set
 from normlab.data.images import store as store_images
 from normlab.data.images import stored_file
@@ -24,7 +25,6 @@ from normlab.pack.images import read_parts
 from normlab.pack.returns import bring_home
 from normlab.runs.execute import execute
 from normlab.runs.store import Store
-from normlab.sweeps.design import load_design
 from normlab.sweeps.expand import Expander
 from normlab.sweeps.plan import Item, outstanding
 from normlab.sweeps.sweep import measure_costs

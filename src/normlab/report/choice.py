@@ -17,8 +17,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from normlab.core.statistics import ALPHA, holm, p_greater
 from normlab.report.style import COLOURS, DATA_TITLES, method_title
-from normlab.verdicts.statistics import ALPHA, holm, p_greater
 
 WORST_SHOWN = 20  # points behind the best at which the colour of the map ends
 SHADES = LinearSegmentedColormap.from_list("gap", ["#0b6e4f", "#8fd0b0", "#f4f1ea", "#e8c9a8", "#c98a5a"])

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from normlab.core.measures import measure
+from normlab.core.statistics import decide
 from normlab.errors import NormlabError
-from normlab.runs.measures import measure
 from normlab.runs.store import Store
-from normlab.verdicts.statistics import decide
 
 Settings = tuple[tuple[str, str], ...]  # what decided a run, by dotted names
 ByRate = dict[float, dict[int, str]]  # run keys by rate and seed

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from normlab.core.verdict import ClaimResult, PartResult, SettingResult
 from normlab.report.style import VERDICT_COLOURS, add_caption
-from normlab.verdicts.verdict import ClaimResult, PartResult, SettingResult
 
 UNIT_LABELS = {
     "points": "effect in the claimed direction, percentage points",
@@ -48,7 +48,7 @@ def forest(result: ClaimResult, caption: str) -> Figure:
         Patch(color="#d0d7de", alpha=0.5, label="smaller than δ"),
         *(
             Line2D([], [], marker="s", color=VERDICT_COLOURS[verdict], linestyle="", markersize=6, label=verdict)
-            for verdict in dict.fromkeys(setting.verdict.split(" (")[0] for setting, _ in rows)
+            for verdict in dict.fromkeys(setting.verdict.word for setting, _ in rows)
         ),
     ]
     contrasts = {part.contrast.name.en for _, part in rows}
@@ -71,7 +71,7 @@ def _panel(ax: Axes, unit: str, rows: list[tuple[SettingResult, PartResult]], re
         low_zone = -part.delta if part.kind != "superiority" else 0.0
         high_zone = part.delta if part.kind != "noninferiority" else 0.0
         ax.fill_betweenx([y - 0.42, y + 0.42], show(low_zone), show(high_zone), color="#d0d7de", alpha=0.5, linewidth=0)
-        colour = VERDICT_COLOURS[setting.verdict.split(" (")[0]]
+        colour = VERDICT_COLOURS[setting.verdict.word]
         seeds = [show(v) for v in part.effects.by_seed.values()]
         ax.plot(seeds, [y + 0.2] * len(seeds), "o", color=colour, alpha=0.45, markersize=4, markeredgewidth=0)
         test = part.test

@@ -8,16 +8,16 @@ from typing import Any, Protocol
 import pandas as pd
 from matplotlib.figure import Figure
 
+from normlab.core.claim import Claim
+from normlab.core.design import Design
+from normlab.core.measures import measure
+from normlab.core.verdict import ClaimResult, check_exactly
 from normlab.report.choice import Situation
-from normlab.runs.measures import measure
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander, Expansion
 from normlab.verdicts.cells import cell_table
-from normlab.verdicts.claim import Claim
 from normlab.verdicts.looks import expand_and_judge
-from normlab.verdicts.verdict import ClaimResult, check_exactly
 
 
 class Question(Protocol):

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from normlab.core.word import Word
 from normlab.report.style import VERDICT_COLOURS
 
 WIDTH, ROW = 13.5, 0.27  # inches: the picture's width and the height of a line of chips
@@ -15,27 +16,33 @@ LETTER, FONT = 0.0685, 8.0  # inches a monospaced letter takes at this size in p
 PAD, GAP, LEFT, BETWEEN = 0.09, 0.07, 0.1, 0.36
 
 MARKS = {
-    "supported": "✓", "verified": "✓", "refuted": "✗", "falsified": "✗", "conditional": "◐", "inconclusive": "?", "not run": "–",
-}  # fmt: skip
+    Word.SUPPORTED: "✓",
+    Word.VERIFIED: "✓",
+    Word.REFUTED: "✗",
+    Word.FALSIFIED: "✗",
+    Word.CONDITIONAL: "◐",
+    Word.INCONCLUSIVE: "?",
+    Word.NOT_RUN: "–",
+}
 
-Chip = tuple[str, str, float, int]  # text, verdict, distance from the left and line from the block's top
+Chip = tuple[str, Word, float, int]  # text, word, distance from the left and line from the block's top
 
 
-def chips(claims: Mapping[str, str]) -> tuple[list[Chip], int]:
+def chips(claims: Mapping[str, Word]) -> tuple[list[Chip], int]:
     """Where each claim's chip stands in its block, and how many lines the block takes."""
     placed: list[Chip] = []
     x, line = LEFT, 0
-    for name, verdict in claims.items():
+    for name, word in claims.items():
         width = _width(name)
         if x + width > WIDTH - LEFT and x > LEFT:
             x, line = LEFT, line + 1
-        placed.append((name, verdict, x, line))
+        placed.append((name, word, x, line))
         x += width + GAP
     return placed, line + 1
 
 
-def overview_figure(questions: Sequence[tuple[str, Mapping[str, str]]]) -> Figure | None:
-    """The picture of ``(title, {claim: verdict})`` blocks, with the counts of verdicts above; None without claims."""
+def overview_figure(questions: Sequence[tuple[str, Mapping[str, Word]]]) -> Figure | None:
+    """The picture of ``(title, {claim: word})`` blocks, with the counts of words above; None without claims."""
     blocks = [(title, *chips(claims)) for title, claims in questions if claims]
     if not blocks:
         return None
@@ -44,37 +51,33 @@ def overview_figure(questions: Sequence[tuple[str, Mapping[str, str]]]) -> Figur
     ax.set(xlim=(0, WIDTH), ylim=(height, 0))
     ax.set_axis_off()
     figure.subplots_adjust(0, 0, 1, 1)
-    verdicts = Counter(_base(verdict) for _, claims in questions for verdict in claims.values())
+    counts = Counter(word for _, claims in questions for word in claims.values())
     x = LEFT
-    for verdict in [name for name in VERDICT_COLOURS if verdicts[name]]:
-        x = _chip(ax, f"{verdict} {verdicts[verdict]}", verdict, x, 0.22) + 2 * GAP
+    for word in [word for word in Word if counts[word]]:
+        x = _chip(ax, f"{word} {counts[word]}", word, x, 0.22) + 2 * GAP
     y = 0.5
     for title, placed, lines in blocks:
         ax.text(LEFT, y + BETWEEN - 0.1, title, fontsize=11, fontweight="bold", va="bottom")
         y += BETWEEN
-        for name, verdict, x, line in placed:
-            _chip(ax, name, verdict, x, y + ROW * (line + 0.5))
+        for name, word, x, line in placed:
+            _chip(ax, name, word, x, y + ROW * (line + 0.5))
         y += ROW * (lines + 0.25)
     return figure
-
-
-def _base(verdict: str) -> str:
-    return verdict.split(" (")[0]
 
 
 def _width(text: str) -> float:
     return LETTER * (len(text) + 2) + 2 * PAD
 
 
-def _chip(ax: Axes, text: str, verdict: str, x: float, y: float) -> float:
+def _chip(ax: Axes, text: str, word: Word, x: float, y: float) -> float:
     """Draw a chip from ``x`` on, centred on ``y``; where it ends."""
-    width, verdict = _width(text), _base(verdict)
+    width = _width(text)
     box = FancyBboxPatch(
-        (x, y - 0.1), width, 0.2, boxstyle="round,pad=0,rounding_size=0.06", facecolor=VERDICT_COLOURS[verdict], linewidth=0,
+        (x, y - 0.1), width, 0.2, boxstyle="round,pad=0,rounding_size=0.06", facecolor=VERDICT_COLOURS[word], linewidth=0,
     )  # fmt: skip
     ax.add_patch(box)
     ax.text(
-        x + width / 2, y + 0.005, f"{MARKS[verdict]} {text}", family="DejaVu Sans Mono", fontsize=FONT, color="white",
+        x + width / 2, y + 0.005, f"{MARKS[word]} {text}", family="DejaVu Sans Mono", fontsize=FONT, color="white",
         ha="center", va="center",
     )  # fmt: skip
     return x + width

@@ -4,10 +4,11 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from normlab.core.record import write_atomically
+from normlab.core.word import Word
 from normlab.errors import NormlabError
 from normlab.report import sentences
 from normlab.report.site import Section
-from normlab.runs.record import write_atomically
 from normlab.runs.store import Store
 
 
@@ -16,7 +17,7 @@ def table(sections: list[Section], scale: str, store: Store) -> str:
 
     Claims with runs at this scale have a row with the effect that decides them; exact ones are only in the picture.
     """
-    shown = [s for s in sections if any(r.settings and r.verdict != "not run" for r in s.claims)]
+    shown = [s for s in sections if any(r.settings and r.verdict.word is not Word.NOT_RUN for r in s.claims)]
     keys = {plan.run_key for s in shown for plan in s.results.expansion.planned if plan.run_key in store}
     facts = [store.facts(key) or {} for key in sorted(keys)]
     machines = {(e["cpu"], e["torch"]) for f in facts if (e := json.loads(f.get("environment") or "null"))}
@@ -31,7 +32,7 @@ def table(sections: list[Section], scale: str, store: Store) -> str:
         f"![All claims by question, coloured by verdict]({store.root.as_posix()}/figures/verdicts.png)",
     ]
     for section in shown:
-        counts = Counter(r.verdict for r in section.claims if r.deciding)
+        counts = Counter(str(r.verdict) for r in section.claims if r.deciding)
         told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts))
         lines += [
             "",

@@ -2,14 +2,21 @@
 
 import math
 
-from normlab.verdicts.claim import Text
-from normlab.verdicts.statistics import ALPHA
-from normlab.verdicts.verdict import ClaimResult, PartResult, SettingResult
+from normlab.core.claim import Text
+from normlab.core.statistics import ALPHA
+from normlab.core.verdict import ClaimResult, PartResult, SettingResult
+from normlab.core.word import Reason, Verdict, Word
 
-VERDICTS_JA = {
-    "supported": "支持", "refuted": "反証", "conditional": "条件による", "inconclusive": "判定できず", "not run": "未実行",
-    "verified": "確認", "falsified": "否定",
-}  # fmt: skip
+WORDS_JA = {
+    Word.SUPPORTED: "支持",
+    Word.VERIFIED: "確認",
+    Word.REFUTED: "反証",
+    Word.FALSIFIED: "否定",
+    Word.CONDITIONAL: "条件による",
+    Word.INCONCLUSIVE: "判定できず",
+    Word.NOT_RUN: "未実行",
+}
+REASONS_JA = {Reason.TOO_SMALL: "実在するが小さすぎる"}
 
 
 def amount(value: float, unit: str) -> str:
@@ -37,9 +44,10 @@ def interval(part: PartResult) -> str:
     return f"{amount(test.estimate, part.unit)} [{amount(test.low, part.unit)}, {amount(test.high, part.unit)}]"
 
 
-def verdict_ja(verdict: str) -> str:
-    base = VERDICTS_JA[verdict.split(" (")[0]]
-    return f"{base}(実在するが小さすぎる)" if "(" in verdict else base
+def verdict_ja(verdict: Verdict) -> str:
+    """A verdict in Japanese."""
+    word = WORDS_JA[verdict.word]
+    return f"{word}({REASONS_JA[verdict.reason]})" if verdict.reason else word
 
 
 def summary(result: ClaimResult) -> Text:
@@ -52,7 +60,7 @@ def summary(result: ClaimResult) -> Text:
         )
         return Text(en, "計算は主張と一致する。" if result.finding.holds else "計算は主張と食い違う。")
     shown = result.deciding
-    if shown is None or result.verdict == "not run":
+    if shown is None or result.verdict.word is Word.NOT_RUN:
         missing = sum(part.effects.missing for s in result.settings for part in s.parts)
         return Text(f"Not decided: {missing} cells have no run yet.", f"未判定:{missing} 個のセルが未実行。")
     part = shown.deciding
@@ -69,8 +77,8 @@ def settings_by_verdict(result: ClaimResult) -> Text:
     """How many settings have each verdict."""
     counts = result.counts.items()
     return Text(
-        ", ".join(f"{n} {verdict}" for verdict, n in counts),
-        "、".join(f"{VERDICTS_JA[verdict]} {n}" for verdict, n in counts),
+        ", ".join(f"{n} {word}" for word, n in counts),
+        "、".join(f"{WORDS_JA[word]} {n}" for word, n in counts),
     )
 
 
@@ -102,10 +110,10 @@ def what_would_change(setting: SettingResult) -> Text:
         "noninferiority": (show(-delta), show(-delta)),
         "equivalence": (f"{show(-delta)} … {show(delta)}",) * 2,
     }[part.kind]
-    if setting.verdict == "supported":
+    if setting.verdict.word is Word.SUPPORTED:
         support = show(0.0) if part.kind == "superiority" else bounds[0]
         return Text(f"an interval that reaches {support}", f"区間が {support} に達すること")
-    if setting.verdict.startswith("refuted"):
+    if setting.verdict.word is Word.REFUTED:
         return Text(f"an interval that reaches {bounds[1]}", f"区間が {bounds[1]} に達すること")
     beyond = {
         "superiority": Text(f"beyond {show(delta)}", f"{show(delta)} を超える"),

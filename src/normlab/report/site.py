@@ -1,6 +1,7 @@
 """Builds results/<scale>/: verdicts.csv, tables, figures and the page."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,10 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from normlab.config import ROUTES
+from normlab.core.record import write_atomically
+from normlab.core.statistics import bootstrap_interval
+from normlab.core.verdict import ClaimResult, add_q_values, verdict_rows, verdict_table
+from normlab.core.word import Word
 from normlab.report import sentences
 from normlab.report.choice import Choice, Situation, choice_figure, choice_table, choose, pareto_figure
 from normlab.report.forest import forest
@@ -20,12 +25,9 @@ from normlab.report.methods import method_table
 from normlab.report.overview import MARKS, overview_figure
 from normlab.report.style import DATA_TITLES, VERDICT_COLOURS, method_title, use_style
 from normlab.report.svg import save_figure
-from normlab.runs.record import write_atomically
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.verdicts.registry import Lock, claim_hash, grids_of, registered, second_look_changed
-from normlab.verdicts.statistics import bootstrap_interval
-from normlab.verdicts.verdict import ClaimResult, add_q_values, verdict_rows, verdict_table
 
 COLUMN_WIDTHS = ("13%", "34%", "13%", "11%", "25%", "4%")  # of the verdict table
 
@@ -127,9 +129,9 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
     return sections, page
 
 
-def overview(sections: list[Section]) -> list[tuple[str, dict[str, str]]]:
+def overview(sections: list[Section]) -> list[tuple[str, dict[str, Word]]]:
     """The title of every question and the verdicts of its claims."""
-    return [(s.question.design.title, {r.claim.id: r.verdict for r in s.claims}) for s in sections]
+    return [(s.question.design.title, {r.claim.id: r.verdict.word for r in s.claims}) for s in sections]
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ def _parts(result: ClaimResult) -> pd.DataFrame:
                 "setting": setting.label(several).en,
                 "part": part.contrast.name.en,
                 "condition": any(part is each for each in setting.given),
-                "verdict of the setting": setting.verdict,
+                "verdict of the setting": str(setting.verdict),
                 "estimate": part.test.estimate,
                 "low": part.test.low,
                 "high": part.test.high,
@@ -233,11 +235,11 @@ def _verdict_view(sections: list[Section]) -> str:
             told = sentences.settings_by_verdict(result)
             counted = both(f" ({told.en})", f"({told.ja})") if len(result.counts) > 1 else ""
             shown = sentences.shown_effect(result)
-            colour = VERDICT_COLOURS[result.verdict.split(" (")[0]]
+            colour = VERDICT_COLOURS[result.verdict.word]
             rows.append(
                 {
                     "Verdict": Markup('<b style="color:{}">{}</b>{}').format(
-                        colour, both(result.verdict, sentences.verdict_ja(result.verdict)), counted
+                        colour, both(str(result.verdict), sentences.verdict_ja(result.verdict)), counted
                     ),
                     "Claim": f'<a href="#{escape(claim.id)}">{escape(claim.id)}</a><br>{both(claim.statement.en, claim.statement.ja)}',
                     "Articles": str(escape(", ".join(claim.sources))),
@@ -289,7 +291,7 @@ def _render(
     )
     table = store.runs()
     machine = json.loads(table["environment"].dropna().iloc[0]) if len(table) and "environment" in table else {}
-    counts = verdicts[verdicts["setting"] == "all"]["verdict"].str.split(" (", regex=False).str[0].value_counts()
+    counts = Counter(result.verdict.word for section in sections for result in section.claims)
     return environment.get_template("report.html").render(
         sections=sections,
         scale=scale,
@@ -303,7 +305,7 @@ def _render(
         data_titles=DATA_TITLES,
         bench=(store.root.parent / "bench" / "index.html").exists(),
         runs=len(store),
-        counts=counts.to_dict(),
+        counts=dict(counts.most_common()),
         marks=MARKS,
         dates=sorted(table["date"].dropna().astype(str)) if "date" in table else [],
         table_library=Markup(itables.javascript.generate_init_offline_itables_html(itables.options.dt_bundle)),

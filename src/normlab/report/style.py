@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
 from scipy import stats
 
+from normlab.core.word import Word
 from normlab.norms import METHODS
 
 matplotlib.use("Agg")
@@ -42,13 +43,13 @@ COLOURS = {
     "weight_standardization": "#00594C",
 }
 VERDICT_COLOURS = {
-    "supported": "#1a7f4b",
-    "verified": "#1a7f4b",
-    "refuted": "#b3261e",
-    "falsified": "#b3261e",
-    "conditional": "#9a6700",
-    "inconclusive": "#57606a",
-    "not run": "#8c959f",
+    Word.SUPPORTED: "#1a7f4b",
+    Word.VERIFIED: "#1a7f4b",
+    Word.REFUTED: "#b3261e",
+    Word.FALSIFIED: "#b3261e",
+    Word.CONDITIONAL: "#9a6700",
+    Word.INCONCLUSIVE: "#57606a",
+    Word.NOT_RUN: "#8c959f",
 }
 DATA_TITLES = {"digits": "digits (8×8)", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 

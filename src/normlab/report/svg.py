@@ -7,8 +7,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from normlab.core.record import write_atomically
 from normlab.report.style import add_caption
-from normlab.runs.record import write_atomically
 
 
 def save_figure(figure: Figure, folder: Path, name: str, caption: str | None = None) -> str:

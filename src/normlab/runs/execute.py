@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from normlab.config import MeasureConfig, RunConfig
+from normlab.core.record import Record
 from normlab.errors import NormlabError
 from normlab.norms.custom import users_errors_told
 from normlab.runs.key import run_key, scientific, versions
-from normlab.runs.record import Record
 from normlab.runs.store import Store, weights_sha256
 from normlab.training.loop import Listener, Result, train
 

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from normlab.core.record import BrokenRecord, Record, StoreError, read, write, write_atomically
 from normlab.errors import NormlabError, first_line
-from normlab.runs.claim import Claim, Claims
-from normlab.runs.record import BrokenRecord, Record, StoreError, read, write, write_atomically
+from normlab.runs.lease import Lease, Leases
 from normlab.training.savepoint import Savepoint
 
 # The first columns of runs.parquet; a run's further measures follow in alphabetical order.
@@ -36,7 +36,7 @@ HISTORY = [
     "train_set_accuracy", "validation_accuracy_recalibrated", "probe_loss",
 ]  # fmt: skip
 
-COMPACTING, TIMING, REGISTERING = "compacting", "timing", "registering"  # claims that are no run's
+COMPACTING, TIMING, REGISTERING = "compacting", "timing", "registering"  # leases that are no run's
 DIGESTS = "digests.json"  # of the compacted tables
 NO_RUNS = {COMPACTING, TIMING, REGISTERING}
 
@@ -58,7 +58,7 @@ class Store:
         self.measured: dict[tuple[str, str], Any] = {}  # what was read off runs and evaluations, until these change
         self._seen: dict[Path, int] = {}  # single files taken in, and when each was written
         self._tables: tuple[int, int] | None = None  # which compacted tables were taken in
-        self._claims = Claims(root / "claims")
+        self._leases = Leases(root / "leases")
 
     @classmethod
     def of_scale(cls, results: str | Path, scale: str) -> "Store":
@@ -226,32 +226,32 @@ class Store:
         except Exception:  # torch raises many kinds for a damaged file; each means that the run must be replayed
             return None
 
-    def claim(self, run_key: str) -> Claim | None:
+    def lease(self, run_key: str) -> Lease | None:
         """The right to do a run, or None while another process has it; a dead holder's right is taken over."""
         try:
-            return self._claims.take(run_key)
+            return self._leases.take(run_key)
         except OSError as error:
-            raise _cannot_write(self._claims.folder, error) from error
+            raise _cannot_write(self._leases.folder, error) from error
 
     @contextmanager
     def exclusive(self, run_key: str) -> Iterator[None]:
-        """The right to do a run, as :meth:`claim` gives it, but waiting for its turn."""
-        while (claim := self.claim(run_key)) is None:
+        """The right to do a run, as :meth:`lease` gives it, but waiting for its turn."""
+        while (lease := self.lease(run_key)) is None:
             time.sleep(0.1)
-        with claim:
+        with lease:
             yield
 
     def running(self) -> set[str]:
         """Keys of the runs that some process is doing now."""
-        return self._claims.held() - NO_RUNS
+        return self._leases.held() - NO_RUNS
 
     def abandoned(self) -> set[str]:
         """Keys of the runs that a process was doing when it died."""
-        return self._claims.abandoned() - NO_RUNS
+        return self._leases.abandoned() - NO_RUNS
 
     def bury(self) -> set[str]:
         """Give the runs of dead processes back; their keys."""
-        return self._claims.bury()
+        return self._leases.bury()
 
     def compact(self) -> None:
         """Move all single files into the flat tables; one process at a time, so that none overwrites another's.
@@ -267,7 +267,7 @@ class Store:
                 if file.exists() and file.stat().st_mtime_ns == written:  # else it was written again meanwhile
                     file.unlink(missing_ok=True)
             self._seen.clear()
-            if self._claims.held() <= {COMPACTING}:
+            if self._leases.held() <= {COMPACTING}:
                 for file in self.root.glob("*/.*.partial"):
                     file.unlink(missing_ok=True)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from normlab.runs.record import parse, write_atomically
+from normlab.core.record import parse, write_atomically
 from normlab.runs.store import Store
 from normlab.sweeps.plan import Item, plan_content
 from normlab.sweeps.work import give_up, working

@@ -12,10 +12,11 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from normlab.config import RunConfig, Strict, check
+from normlab.config import RunConfig
+from normlab.core.design import Overrides
+from normlab.core.schema import Strict, check
 from normlab.errors import NormlabError
 from normlab.runs.evaluations import named_evaluations
-from normlab.sweeps.design import Overrides
 
 # What decides no run: it says what is done with all of them, so it cannot differ among the runs of one command.
 ABOUT_ALL = ("results", "scale", "tracker", "sweep")

@@ -10,8 +10,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from normlab.config import RunConfig
+from normlab.core.design import config_dir
 from normlab.errors import NormlabError
-from normlab.sweeps.design import config_dir
 
 GROUPS = ("data", "net", "norm", "optimizer", "schedule", "scale")
 

@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any
 
 from normlab.config import RunConfig
+from normlab.core.design import Choose, Design, Grid, Ladder, Level, Overrides
+from normlab.core.measures import measure, stable_rates
+from normlab.core.readings import higher_is_better
 from normlab.errors import NormlabError
 from normlab.runs.key import run_key
-from normlab.runs.measures import measure, stable_rates
-from normlab.runs.readings import higher_is_better
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.design import Choose, Design, Grid, Ladder, Level, Overrides
 
 Place = tuple[str, str]  # A cell's grid and its name there.
 EXTENSIONS = 3  # How often an axis may grow on either side.

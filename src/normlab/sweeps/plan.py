@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from normlab.config import MeasureConfig, RunConfig
+from normlab.core.record import write_atomically
 from normlab.data import find_image_set
 from normlab.runs.execute import is_done
 from normlab.runs.key import device_class
-from normlab.runs.record import write_atomically
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Planned
 

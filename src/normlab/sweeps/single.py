@@ -7,10 +7,10 @@ from rich.console import Console
 
 from normlab.config import RunConfig
 from normlab.errors import NormlabError
-from normlab.runs.claim import BEAT_SECONDS, PATIENCE_SECONDS, Claim
 from normlab.runs.evaluations import evaluate_run, named_evaluations
 from normlab.runs.execute import execute, is_done, scientific
 from normlab.runs.key import run_key
+from normlab.runs.lease import BEAT_SECONDS, PATIENCE_SECONDS, Lease
 from normlab.runs.store import Store
 from normlab.sweeps.command import Command
 from normlab.tracking import make_tracker
@@ -49,7 +49,7 @@ def train_one(command: Command) -> None:
     _show(store, key, evaluations, console)
 
 
-def _right_to(store: Store, key: str, console: Console) -> Claim:
+def _right_to(store: Store, key: str, console: Console) -> Lease:
     """The right to do a run. A holder on another machine is given the time to show that it lives.
 
     Raises:
@@ -57,7 +57,7 @@ def _right_to(store: Store, key: str, console: Console) -> Claim:
     """
     until = time.monotonic() + PATIENCE_SECONDS + BEAT_SECONDS
     told = False
-    while (claim := store.claim(key)) is None:
+    while (lease := store.lease(key)) is None:
         if not told:
             console.print(
                 f"another process is at run {key}; waiting up to {PATIENCE_SECONDS + BEAT_SECONDS:.0f} s for it"
@@ -66,7 +66,7 @@ def _right_to(store: Store, key: str, console: Console) -> Claim:
         if time.monotonic() > until:
             raise NormlabError(f"another process is at run {key}; it can be asked for when that is done")
         time.sleep(BEAT_SECONDS / 2)
-    return claim
+    return lease
 
 
 def _train(config: RunConfig, store: Store, tracker_config: dict[str, Any], console: Console) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from normlab.config import RunConfig
 from normlab.errors import NormlabError, first_line
-from normlab.runs.claim import BEAT_SECONDS, PATIENCE_SECONDS
+from normlab.runs.lease import BEAT_SECONDS, PATIENCE_SECONDS
 from normlab.runs.store import TIMING, Store
 from normlab.sweeps.expand import Expansion, Planned
 from normlab.sweeps.plan import Item, outstanding, write_plan

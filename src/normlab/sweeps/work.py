@@ -6,10 +6,10 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from normlab.core.record import BrokenRecord, StoreError, write_atomically
 from normlab.errors import first_line
 from normlab.runs.evaluations import evaluate_run
 from normlab.runs.execute import execute, is_done, missing_record, scientific
-from normlab.runs.record import BrokenRecord, StoreError, write_atomically
 from normlab.runs.store import Store
 from normlab.sweeps.limit import TimeLimitError, time_limit
 from normlab.sweeps.plan import Item, read_plan
@@ -37,7 +37,7 @@ def working(plan_file: Path) -> Iterator[Item]:
         for item in items:
             if os.getppid() != parent:
                 return  # The sweeper was killed; another one may be at work already.
-            lock = store.claim(item.run_key)
+            lock = store.lease(item.run_key)
             if lock is None:
                 continue
             with lock:

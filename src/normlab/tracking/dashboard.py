@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from normlab.core.record import write_atomically
 from normlab.errors import NormlabError, first_line
-from normlab.runs.record import write_atomically
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from normlab.runs.record import Record
+from normlab.core.record import Record
 
 
 class Tracker(Protocol):

@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any
 
-from normlab.runs.record import Record
+from normlab.core.record import Record
 
 CONNECT_SECONDS = 15.0  # While training goes on; a service that does not answer in this time is given up.
 CLOSE_SECONDS = 60.0

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from normlab.runs.measures import Value, measure
+from normlab.core.measures import Value, measure
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expansion
 

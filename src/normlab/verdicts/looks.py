@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from normlab.runs.measures import measure_over_runs
+from normlab.core.claim import Claim
+from normlab.core.design import Design
+from normlab.core.effects import CellReader
+from normlab.core.measures import measure_over_runs
+from normlab.core.verdict import ClaimResult, SeedsOf, SettingResult, evaluate_claim, evaluate_parts, judge
+from normlab.core.word import Word
 from normlab.runs.store import Store
-from normlab.sweeps.design import Design
 from normlab.sweeps.expand import Expander, Expansion, Place, Planned
 from normlab.verdicts.cells import StoreNumbers, cell_rows
-from normlab.verdicts.claim import Claim
-from normlab.verdicts.effects import CellReader
-from normlab.verdicts.verdict import ClaimResult, SeedsOf, SettingResult, evaluate_claim, evaluate_parts, judge
 
 
 def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expansion, list[ClaimResult]]:
@@ -92,7 +93,7 @@ def _look_again(
             (result, setting)
             for result in results
             for setting in result.settings
-            if setting.verdict == "inconclusive" and not any(setting is s for s in looked)
+            if setting.verdict.word is Word.INCONCLUSIVE and not any(setting is s for s in looked)
         ]
         if not again:
             return frozenset(wanted)

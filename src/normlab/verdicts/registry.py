@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from normlab.core.claim import Claim
+from normlab.core.design import Design
+from normlab.core.record import write_atomically
 from normlab.errors import NormlabError
-from normlab.runs.record import write_atomically
 from normlab.runs.store import REGISTERING, Store
-from normlab.sweeps.design import Design
-from normlab.verdicts.claim import Claim
 
 
 def grids_of(claim: Claim) -> list[str]:

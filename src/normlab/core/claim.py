@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from normlab.core.readings import kind_of
 from normlab.errors import NormlabError
-from normlab.runs.readings import kind_of
 
 Kind = Literal["superiority", "equivalence", "noninferiority", "exact"]
 Unit = Literal["points", "ratio", "number"]

@@ -36,16 +36,16 @@ def started_at(pid: int) -> str | None:
 
 @dataclass
 class Sign:
-    """What a claim's file said when it was first seen like this, and when that was on this process's own clock."""
+    """What a lease's file said when it was first seen like this, and when that was on this process's own clock."""
 
     content: bytes
     seen: float
 
 
-class Claims:
-    """Claims as files below ``folder``: made by atomic creation, kept alive by signs of life, taken over from the dead.
+class Leases:
+    """Leases as files below ``folder``: made by atomic creation, kept alive by signs of life, taken over from the dead.
 
-    A claim is one file that only one process can create. Its content names the holder (machine, process, start of the process)
+    A lease is one file that only one process can create. Its content names the holder (machine, process, start of the process)
     and counts up every ``BEAT_SECONDS``. A holder on this machine is alive as long as its process is; one on another machine as
     long as its count moves, which each process watches by its own clock for ``patience`` seconds: clocks of different
     machines are never compared. Taking over is a rename that only one process can do. Should a holder that was taken for dead
@@ -57,8 +57,8 @@ class Claims:
         self.patience = patience
         self._signs: dict[str, Sign] = {}
 
-    def take(self, name: str) -> "Claim | None":
-        """The claim ``name``, or None while another process holds it.
+    def take(self, name: str) -> "Lease | None":
+        """The lease ``name``, or None while another process holds it.
 
         Raises:
             OSError: if the folder cannot be written.
@@ -67,27 +67,27 @@ class Claims:
         file = self._file(name)
         if file.exists() and not self._bury(file):
             return None
-        return Claim.create(file)
+        return Lease.create(file)
 
     def held(self) -> set[str]:
-        """The names of claims whose holder is alive, as far as one can tell now."""
-        return {file.stem for file in self.folder.glob("*.claim") if self._alive(file)}
+        """The names of leases whose holder is alive, as far as one can tell now."""
+        return {file.stem for file in self.folder.glob("*.lease") if self._alive(file)}
 
     def abandoned(self) -> set[str]:
-        """The names of claims whose holder is dead."""
-        return {file.stem for file in self.folder.glob("*.claim") if not self._alive(file)}
+        """The names of leases whose holder is dead."""
+        return {file.stem for file in self.folder.glob("*.lease") if not self._alive(file)}
 
     def bury(self) -> set[str]:
-        """Remove the claims of dead holders; their names. A holder on another machine is known to be dead only to a process
+        """Remove the leases of dead holders; their names. A holder on another machine is known to be dead only to a process
         that has watched it for a while, so ask again and again.
         """
-        return {file.stem for file in self.folder.glob("*.claim") if not self._alive(file) and self._bury(file)}
+        return {file.stem for file in self.folder.glob("*.lease") if not self._alive(file) and self._bury(file)}
 
     def _file(self, name: str) -> Path:
-        return self.folder / f"{name}.claim"
+        return self.folder / f"{name}.lease"
 
     def _bury(self, file: Path) -> bool:
-        """Remove a dead holder's claim; whether the name is free now."""
+        """Remove a dead holder's lease; whether the name is free now."""
         content = _read(file)
         if content is None:
             return True
@@ -123,8 +123,8 @@ class Claims:
         return time.monotonic() - sign.seen < self.patience
 
 
-class Claim:
-    """A claim that this process holds; a context manager that releases it."""
+class Lease:
+    """A lease that this process holds; a context manager that releases it."""
 
     def __init__(self, file: Path, descriptor: int) -> None:
         self.file = file
@@ -132,12 +132,12 @@ class Claim:
         self._count = 0
         self._released = threading.Event()
         self._beat()
-        self._thread = threading.Thread(target=self._keep_alive, name=f"claim {file.stem}", daemon=True)
+        self._thread = threading.Thread(target=self._keep_alive, name=f"lease {file.stem}", daemon=True)
         self._thread.start()
 
     @classmethod
-    def create(cls, file: Path) -> "Claim | None":
-        """A new claim, or None if another process was quicker."""
+    def create(cls, file: Path) -> "Lease | None":
+        """A new lease, or None if another process was quicker."""
         try:
             return cls(file, os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644))
         except FileExistsError:
@@ -166,7 +166,7 @@ class Claim:
                 self.file.unlink(missing_ok=True)
             os.close(self._descriptor)
 
-    def __enter__(self) -> "Claim":
+    def __enter__(self) -> "Lease":
         return self
 
     def __exit__(

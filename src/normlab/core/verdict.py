@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from normlab.verdicts.claim import Case, Claim, Contrast, Finding, Kind, Text
-from normlab.verdicts.effects import CellReader, Effects
-from normlab.verdicts.statistics import ALPHA, Test, benjamini_hochberg, decide, holm
+from normlab.core.claim import Case, Claim, Contrast, Finding, Kind, Text
+from normlab.core.effects import CellReader, Effects
+from normlab.core.statistics import ALPHA, Test, benjamini_hochberg, decide, holm
+from normlab.core.word import NOT_RUN, Reason, Verdict, Word, combine
 
-TOO_SMALL = "real but too small"
 SeedsOf = Callable[[Contrast], Sequence[int]]
 
 
@@ -42,7 +42,7 @@ class SettingResult:
     looks: int = 1
     given: list[PartResult] = field(default_factory=list)
     second_look_outstanding: bool = False
-    verdict: str = "not run"
+    verdict: Verdict = NOT_RUN
     p_adjusted: float = 1.0
     p_refute_adjusted: float = 1.0
 
@@ -73,7 +73,7 @@ class SettingResult:
     @property
     def deciding(self) -> PartResult:
         """The part that the setting's row shows: the one that refutes, else the one that is hardest to support."""
-        if self.verdict.startswith("refuted"):
+        if self.verdict.word is Word.REFUTED:
             return min(self.parts, key=lambda part: part.test.p_refute)
         return max(self.parts, key=lambda part: (part.test.p_support, -part.test.estimate))
 
@@ -108,7 +108,7 @@ class ClaimResult:
     settings: list[SettingResult]
     finding: Finding | None = None
     beside: list[SettingResult] = field(default_factory=list)
-    verdict: str = "not run"
+    verdict: Verdict = NOT_RUN
     p_adjusted: float = 1.0
     q: float = 1.0
     changed_after_first_run: bool = False
@@ -126,14 +126,14 @@ class ClaimResult:
         one that is hardest to support.
         """
         run = [setting for setting in self.settings if setting.run]
-        wanted = "refuted" if self.verdict == "conditional" else self.verdict.split(" (")[0]
-        told = [setting for setting in run if setting.verdict.startswith(wanted)] or run
+        wanted = Word.REFUTED if self.verdict.word is Word.CONDITIONAL else self.verdict.word
+        told = [setting for setting in run if setting.verdict.word is wanted] or run
         return max(told, key=lambda setting: setting.p_support, default=None)
 
     @property
-    def counts(self) -> dict[str, int]:
-        """How many settings have each verdict."""
-        return dict(Counter(setting.verdict.split(" (")[0] for setting in self.settings))
+    def counts(self) -> dict[Word, int]:
+        """How many settings have each word."""
+        return dict(Counter(setting.verdict.word for setting in self.settings))
 
     @property
     def p_support(self) -> float:
@@ -149,7 +149,7 @@ def check_exactly(claim: Claim) -> ClaimResult:
     """The verdict on an exact claim, by its computation."""
     assert claim.check is not None
     finding = claim.check()
-    return ClaimResult(claim, [], finding, verdict="verified" if finding.holds else "falsified")
+    return ClaimResult(claim, [], finding, verdict=Verdict(Word.VERIFIED if finding.holds else Word.FALSIFIED))
 
 
 def evaluate_claim(
@@ -210,28 +210,18 @@ def judge(results: list[ClaimResult]) -> None:
         result.verdict = combine([setting.verdict for setting in result.settings])
 
 
-def _setting_verdict(claim: Claim, setting: SettingResult) -> str:
+def _setting_verdict(claim: Claim, setting: SettingResult) -> Verdict:
     if not setting.run:
-        return "not run"
+        return NOT_RUN
     if not setting.conditions_hold:
-        return "inconclusive"
+        return Verdict(Word.INCONCLUSIVE)
     reaches = all(p.kind != "superiority" or p.test.estimate >= p.delta for p in setting.parts)
     if setting.p_adjusted < ALPHA and reaches:
-        return "supported"
+        return Verdict(Word.SUPPORTED)
     if setting.p_refute_adjusted < ALPHA:
         small = claim.kind == "superiority" and setting.p_adjusted < ALPHA
-        return f"refuted ({TOO_SMALL})" if small else "refuted"
-    return "inconclusive"
-
-
-def combine(verdicts: list[str]) -> str:
-    """The verdict over several settings: agreement, ``conditional`` for support here and refutation there, else none."""
-    kinds = {verdict.split(" (")[0] for verdict in verdicts}
-    if not kinds or "not run" in kinds:
-        return "not run"
-    if len(kinds) == 1:
-        return verdicts[0] if len(set(verdicts)) == 1 else kinds.pop()
-    return "conditional" if {"supported", "refuted"} <= kinds else "inconclusive"
+        return Verdict(Word.REFUTED, Reason.TOO_SMALL if small else Reason.NONE)
+    return Verdict(Word.INCONCLUSIVE)
 
 
 def add_q_values(results: list[ClaimResult]) -> None:
@@ -257,7 +247,7 @@ def verdict_rows(result: ClaimResult, experiment: str, figure: str) -> list[dict
         row = {
             **common,
             "setting": setting.label(several).en,
-            "verdict": setting.verdict,
+            "verdict": str(setting.verdict),
             "p": setting.p_support,
             "p_adjusted": setting.p_adjusted,
             "p_refute_adjusted": setting.p_refute_adjusted,
@@ -269,7 +259,7 @@ def verdict_rows(result: ClaimResult, experiment: str, figure: str) -> list[dict
     overall = {
         **common,
         "setting": "all",
-        "verdict": result.verdict,
+        "verdict": str(result.verdict),
         "p": result.p_support,
         "q": result.q,
         "p_adjusted": result.p_adjusted,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normlab.runs.measures import Value, measure_over_runs
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Finding, Kind, Pick, Text
-from normlab.verdicts.effects import CellReader
-from normlab.verdicts.statistics import (
+from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Kind, Pick, Text
+from normlab.core.effects import CellReader
+from normlab.core.measures import Value, measure_over_runs
+from normlab.core.statistics import (
     benjamini_hochberg,
     bootstrap_interval,
     decide,
@@ -20,17 +20,18 @@ from normlab.verdicts.statistics import (
     p_less,
     p_sign_flip,
 )
-from normlab.verdicts.verdict import (
+from normlab.core.verdict import (
     ClaimResult,
     check_exactly,
-    combine,
     evaluate_claim,
     judge,
     verdict_rows,
     verdict_table,
 )
+from normlab.core.word import NOT_RUN, Reason, Verdict, Word, combine
 
 T = Text("x", "x")
+REFUTED, TOO_SMALL = Verdict(Word.REFUTED), Verdict(Word.REFUTED, Reason.TOO_SMALL)
 SEEDS = list(range(8))
 NOISE = np.array([-1.2, 0.7, 0.1, -0.4, 1.1, -0.6, 0.5, -0.2]) * 0.01
 
@@ -128,7 +129,7 @@ def pair(difference: float, noise: float = 1.0, setting: str = "s", table: Table
     ],
 )
 def test_every_kind_on_effects_of_known_size(kind: Kind, difference: float, noise: float, verdict: str) -> None:
-    assert result(pair(difference, noise), claim(kind=kind)).verdict == verdict
+    assert str(result(pair(difference, noise), claim(kind=kind)).verdict) == verdict
 
 
 def test_p_values_are_the_paired_t_tests_of_scipy() -> None:
@@ -145,19 +146,19 @@ def test_p_values_are_the_paired_t_tests_of_scipy() -> None:
 def test_pairing_removes_what_seeds_share() -> None:
     shared = np.linspace(0, 1, 8)  # seeds differ by far more than arms
     table = Table().add("a", shared + 0.02 + NOISE / 10).add("b", shared)
-    assert result(table, claim()).verdict == "supported"
+    assert str(result(table, claim()).verdict) == "supported"
 
 
 def test_delta_may_be_a_constant_of_the_setting() -> None:
-    assert result(pair(0.05), claim(delta="small"), small=0.01).verdict == "supported"
-    assert result(pair(0.05), claim(delta="large"), large=0.2).verdict.startswith("refuted")
+    assert str(result(pair(0.05), claim(delta="small"), small=0.01).verdict) == "supported"
+    assert result(pair(0.05), claim(delta="large"), large=0.2).verdict.word is Word.REFUTED
 
 
 def test_identical_levels_of_a_range_refute_it() -> None:
     table = Table().add("a", np.linspace(0.5, 0.6, 8))
     same = Contrast(T, "test_accuracy", Arm("g", {"arm": "a"}), Arm("g", {"arm": "a"}))
     found = result(table, claim(same))
-    assert found.verdict == "refuted"
+    assert str(found.verdict) == "refuted"
     assert found.settings[0].parts[0].test.estimate == 0
 
 
@@ -180,11 +181,11 @@ def test_diverged_runs_count_and_are_counted() -> None:
 
 
 def test_a_missing_cell_leaves_the_claim_not_run() -> None:
-    assert result(pair(0.05).drop("b", 3), claim()).verdict == "not run"
-    assert result(Table().add("a", [1.0] * 8), claim()).verdict == "not run"
+    assert str(result(pair(0.05).drop("b", 3), claim()).verdict) == "not run"
+    assert str(result(Table().add("a", [1.0] * 8), claim()).verdict) == "not run"
     table = pair(0.05)
     table.runs["g/s/b/report/2/{}"] = ("missing", {})
-    assert result(table, claim()).verdict == "not run"
+    assert str(result(table, claim()).verdict) == "not run"
 
 
 def test_censored_pairs_tell_nothing_and_single_ones_count_at_the_horizon() -> None:
@@ -196,13 +197,13 @@ def test_censored_pairs_tell_nothing_and_single_ones_count_at_the_horizon() -> N
     part = found.settings[0].parts[0]
     assert (part.test.n, part.effects.excluded, part.effects.censored) == (7, 1, 3)
     assert part.effects.by_seed[1] == pytest.approx(math.log(10 / fast[1]))  # type: ignore[operator]
-    assert found.verdict == "supported"
+    assert str(found.verdict) == "supported"
 
 
 def test_a_state_never_reached_is_excluded_and_too_few_pairs_decide_nothing() -> None:
     table = Table().add("a", [1.0, 1.1, *[None] * 6]).add("b", [0.0] * 8)
     found = result(table, claim())
-    assert found.verdict == "inconclusive"
+    assert str(found.verdict) == "inconclusive"
     assert found.settings[0].parts[0].effects.excluded == 6
 
 
@@ -220,14 +221,14 @@ def test_without_its_condition_a_setting_decides_nothing(drift: float, gain: flo
     moved = Contrast(T, "input_drift.log_drift", Arm("g", {"arm": "b"}), Arm("g", {"arm": "a"}), delta=0.1)
     case = replace(claim().cases[0], given=(moved,))
     found = result(table, replace(claim(), cases=(case,)))
-    assert found.verdict == verdict
+    assert str(found.verdict) == verdict
     assert found.settings[0].given[0].test.estimate == pytest.approx(drift, abs=1e-3)
 
 
 def test_a_condition_without_runs_leaves_the_claim_not_run() -> None:
     absent = Contrast(T, "test_accuracy", Arm("g", {"arm": "c"}), Arm("g", {"arm": "a"}))
     case = replace(claim().cases[0], given=(absent,))
-    assert result(pair(0.05), replace(claim(), cases=(case,))).verdict == "not run"
+    assert str(result(pair(0.05), replace(claim(), cases=(case,))).verdict) == "not run"
 
 
 def test_all_parts_must_hold_and_one_refuted_part_refutes() -> None:
@@ -240,19 +241,19 @@ def test_all_parts_must_hold_and_one_refuted_part_refutes() -> None:
         .add("loud", base + 8 * NOISE)
     )
     part = lambda other: Contrast(T, "test_accuracy", Arm("g", {"arm": "a"}), Arm("g", {"arm": other}))  # noqa: E731
-    assert result(table, claim(part("low"))).verdict == "supported"
-    assert result(table, claim(part("low"), part("same"))).verdict == "refuted"
-    assert result(table, claim(part("low"), part("loud"))).verdict == "inconclusive"
+    assert str(result(table, claim(part("low"))).verdict) == "supported"
+    assert str(result(table, claim(part("low"), part("same"))).verdict) == "refuted"
+    assert str(result(table, claim(part("low"), part("loud"))).verdict) == "inconclusive"
 
 
 def test_settings_agree_or_the_claim_is_conditional_or_open() -> None:
     both = pair(0.05, setting="t", table=pair(0.05))
-    assert result(both, claim()).verdict == "supported"
-    assert result(pair(-0.05, setting="t", table=pair(0.05)), claim()).verdict == "conditional"
-    assert result(pair(0.012, 3, setting="t", table=pair(0.05)), claim()).verdict == "inconclusive"
-    assert combine(["refuted", "refuted (real but too small)"]) == "refuted"
-    assert combine(["supported", "not run"]) == "not run"
-    assert combine([]) == "not run"
+    assert str(result(both, claim()).verdict) == "supported"
+    assert str(result(pair(-0.05, setting="t", table=pair(0.05)), claim()).verdict) == "conditional"
+    assert str(result(pair(0.012, 3, setting="t", table=pair(0.05)), claim()).verdict) == "inconclusive"
+    assert combine([REFUTED, TOO_SMALL]) == REFUTED
+    assert combine([Verdict(Word.SUPPORTED), NOT_RUN]) == NOT_RUN
+    assert combine([]) == NOT_RUN
 
 
 def test_a_difference_of_differences() -> None:
@@ -261,7 +262,7 @@ def test_a_difference_of_differences() -> None:
     arms = {name: Arm("g", {"arm": name}) for name in "abcd"}
     found = result(table, claim(Contrast(T, "test_accuracy", arms["a"], arms["b"], less=(arms["c"], arms["d"]))))
     assert found.settings[0].parts[0].test.estimate == pytest.approx(0.1 - 0.04, abs=1e-9)
-    assert found.verdict == "supported"
+    assert str(found.verdict) == "supported"
 
 
 def test_a_reference_number_stands_for_the_second_arm() -> None:
@@ -270,14 +271,14 @@ def test_a_reference_number_stands_for_the_second_arm() -> None:
         result(
             table,
             claim(Contrast(T, "test_accuracy", Arm("g", {"arm": "a"}), reference=-0.5), kind="equivalence", delta=0.1),
-        ).verdict
+        ).verdict.word
         == "supported"
     )
     assert (
         result(
             table,
             claim(Contrast(T, "test_accuracy", Arm("g", {"arm": "a"}), reference=-1.0), kind="equivalence", delta=0.1),
-        ).verdict
+        ).verdict.word
         == "refuted"
     )
 
@@ -290,7 +291,7 @@ def test_measures_over_rates_reduce_each_seeds_runs() -> None:
     contrast = Contrast(T, "largest_stable_rate@0.05", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}), over="lr")
     found = result(table, claim(contrast, delta=math.log(3)))
     assert found.settings[0].parts[0].test.estimate == pytest.approx(math.log(100))
-    assert found.verdict == "supported"
+    assert str(found.verdict) == "supported"
 
 
 def test_a_picked_reading_is_chosen_on_tuning_seeds_only() -> None:
@@ -310,8 +311,8 @@ def test_holm_counts_claims_that_were_not_run() -> None:
     among = result(pair(0.01, 1.5), claim(delta=0.001), unrun)
     assert alone.p_support == among.p_support
     assert among.p_adjusted == pytest.approx(min(1, 10 * alone.p_adjusted))
-    assert alone.verdict == "supported"
-    assert among.verdict == "inconclusive"
+    assert str(alone.verdict) == "supported"
+    assert str(among.verdict) == "inconclusive"
 
 
 def test_corrections_are_the_textbooks() -> None:
@@ -323,7 +324,7 @@ def test_corrections_are_the_textbooks() -> None:
 def test_exact_claims_are_verified_or_falsified() -> None:
     for holds, verdict in ((True, "verified"), (False, "falsified")):
         tested = Claim("e", ("A",), T, T, "exact", check=lambda holds=holds: Finding(holds, {"x": 1.0}))
-        assert check_exactly(tested).verdict == verdict
+        assert str(check_exactly(tested).verdict) == verdict
 
 
 @pytest.mark.parametrize("kind", ["superiority", "noninferiority", "equivalence"])
@@ -401,7 +402,7 @@ def test_a_share_of_failures_is_taken_over_the_members_of_a_range() -> None:
     found = result(table, claim(share, delta=0.05))
     assert found.settings[0].parts[0].test.estimate == pytest.approx(2 / 3 - 1 / 3)
     assert found.settings[0].p_support == pytest.approx(0.5**8)
-    assert found.verdict == "supported"
+    assert str(found.verdict) == "supported"
 
 
 def test_an_evaluation_that_was_not_made_yet_is_missing_and_an_undefined_one_excluded() -> None:
@@ -413,7 +414,7 @@ def test_an_evaluation_that_was_not_made_yet_is_missing_and_an_undefined_one_exc
     contrast = Contrast(T, "features.linear", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}))
     found = result(table, claim(contrast))
     assert found.settings[0].parts[0].effects.excluded == 2
-    assert found.verdict == "supported"
+    assert str(found.verdict) == "supported"
     last = next(key for key in table.runs if key.startswith("g/s/a/report/7/"))
     table.unmeasured.add((last, "features"))
-    assert result(table, claim(contrast)).verdict == "not run"
+    assert str(result(table, claim(contrast)).verdict) == "not run"

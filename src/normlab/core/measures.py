@@ -20,14 +20,26 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 
+from normlab.core.readings import kind_of
 from normlab.errors import NormlabError
-from normlab.runs.readings import kind_of
-from normlab.runs.store import Store
+
+
+class Runs(Protocol):
+    """Where runs are read: the facts of each, its history, its evaluations. ``measured`` keeps what was read until these change."""
+
+    measured: dict[tuple[str, str], Any]
+
+    def facts(self, run_key: str) -> dict[str, Any] | None: ...
+
+    def history(self, run_key: str) -> pd.DataFrame: ...
+
+    def evaluation(self, run_key: str, name: str) -> dict[str, float] | None: ...
+
 
 OWN = ("test_", "validation_", "train_", "jitter_", "lag_")  # a run's own measures; a decay in their names has a dot
 
@@ -50,7 +62,7 @@ def evaluation_of(name: str) -> str | None:
     return None
 
 
-def measure(store: Store, run_key: str, name: str) -> Value | None:
+def measure(runs: Runs, run_key: str, name: str) -> Value | None:
     """A measure of one run; None if the run, or this number of it, is not there.
 
     A diverged run's accuracy counts at chance.
@@ -59,17 +71,17 @@ def measure(store: Store, run_key: str, name: str) -> Value | None:
         NormlabError: for a name that no reading has.
     """
     kind_of(name)
-    known = store.measured
+    known = runs.measured
     if (run_key, name) not in known:
-        known[run_key, name] = _measure(store, run_key, name)
+        known[run_key, name] = _measure(runs, run_key, name)
     found: Value | None = known[run_key, name]
     return found
 
 
-def _measure(store: Store, run_key: str, name: str) -> Value | None:
-    facts = store.facts(run_key)
+def _measure(runs: Runs, run_key: str, name: str) -> Value | None:
+    facts = runs.facts(run_key)
     if name.startswith("cost."):  # Costs are measured without training.
-        return _value((store.evaluation(run_key, "cost") or {}).get(name.removeprefix("cost.")))
+        return _value((runs.evaluation(run_key, "cost") or {}).get(name.removeprefix("cost.")))
     if facts is None or facts["status"] == "missing":
         return None
     diverged = facts["status"] == "diverged"
@@ -79,20 +91,20 @@ def _measure(store: Store, run_key: str, name: str) -> Value | None:
     if facts.get("reached") == 0:  # It was to stop at a state that it never came to: there is nothing to measure.
         return None
     if base in ("epochs_to", "steps_to", "seconds_to"):
-        return _time_to(store, run_key, base, float(argument))
+        return _time_to(runs, run_key, base, float(argument))
     if diverged and base == "accuracy_gap":
         return None
     if diverged and "accuracy" in base:
         return Value(facts["chance"])
     if base in HISTORY_MEASURES and (argument or base not in facts):
-        return _value(HISTORY_MEASURES[base](store.history(run_key), *map(float, filter(None, argument.split(",")))))
+        return _value(HISTORY_MEASURES[base](runs.history(run_key), *map(float, filter(None, argument.split(",")))))
     if "_gap_" in base:
         part, _, decay = base.partition("_gap_")
         batch, running = facts.get(f"{part}_accuracy_batch"), facts.get(f"{part}_accuracy_{decay}")
         return None if diverged or batch is None or running is None else Value(abs(batch - running))
     if "." in base and not base.startswith(OWN):
         evaluation, _, what = base.partition(".")
-        return _value((store.evaluation(run_key, evaluation) or {}).get(what))
+        return _value((runs.evaluation(run_key, evaluation) or {}).get(what))
     return _value(facts.get(base))
 
 
@@ -100,12 +112,12 @@ def _value(number: float | None) -> Value | None:
     return None if number is None or not math.isfinite(number) else Value(float(number))
 
 
-def _time_to(store: Store, run_key: str, base: str, target: float) -> Value | None:
-    history = store.history(run_key)
+def _time_to(runs: Runs, run_key: str, base: str, target: float) -> Value | None:
+    history = runs.history(run_key)
     reached = history[history["validation_accuracy"] >= target]
     censored = reached.empty
     row = history.iloc[-1] if censored else reached.iloc[0]
-    facts = store.facts(run_key) or {}
+    facts = runs.facts(run_key) or {}
     if censored:  # The horizon, also for a run that broke off before it.
         row = pd.Series({"step": facts["steps"], "epoch": facts["steps"] / facts["steps_per_epoch"]})
     steps_between_looks = float(facts["steps_per_epoch"]) * json.loads(facts["measured"])["validate_every"]
@@ -113,7 +125,7 @@ def _time_to(store: Store, run_key: str, base: str, target: float) -> Value | No
         return Value(float(row["epoch"]), censored, steps_between_looks / facts["steps_per_epoch"])
     if base == "steps_to":
         return Value(float(row["step"]), censored, steps_between_looks)
-    seconds = (store.evaluation(run_key, "step_seconds") or {}).get("best_layout")
+    seconds = (runs.evaluation(run_key, "step_seconds") or {}).get("best_layout")
     return None if seconds is None else Value(float(row["step"]) * seconds, censored, steps_between_looks * seconds)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from normlab.verdicts.claim import Kind
+from normlab.core.claim import Kind
 
 ALPHA = 0.05
 

@@ -3,10 +3,10 @@
 import pytest
 
 from experiments import all_experiments
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
+from normlab.core.design import Choose, Design, Ladder
+from normlab.core.readings import KINDS, higher_is_better, kind_of
 from normlab.errors import NormlabError
-from normlab.runs.readings import KINDS, higher_is_better, kind_of
-from normlab.sweeps.design import Choose, Design, Ladder
-from normlab.verdicts.claim import Arm, Case, Claim, Contrast, Text
 
 TEXT = Text("", "")
 

@@ -7,9 +7,9 @@ from typing import Any, Literal, Self
 from omegaconf import OmegaConf
 from pydantic import field_validator, model_validator
 
-from normlab.config import Strict, check
+from normlab.core.readings import higher_is_better
+from normlab.core.schema import Strict, check
 from normlab.errors import NormlabError
-from normlab.runs.readings import higher_is_better
 
 Overrides = dict[str, Any]
 

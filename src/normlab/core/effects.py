@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from normlab.runs.measures import Value, evaluation_of, reading_of
-from normlab.runs.readings import higher_is_better
-from normlab.verdicts.claim import Arm, Contrast, Pick
+from normlab.core.claim import Arm, Contrast, Pick
+from normlab.core.measures import Value, evaluation_of, reading_of
+from normlab.core.readings import higher_is_better
 
 
 class Numbers(Protocol):
