@@ -12,7 +12,8 @@ from scipy import stats
 
 from normlab.core.claim import Arm, Claim, Contrast, Text
 from normlab.core.effects import CellReader
-from normlab.core.measures import Value, measure_over_runs
+from normlab.core.reading import Failed, Reading, Value
+from normlab.core.readings import of_one_run
 from normlab.core.statistics import ALPHA, Test, decide
 from normlab.report.inputs import Results
 from normlab.report.style import COLOURS, DATA_TITLES
@@ -69,22 +70,25 @@ KINDS = {
     "ratio of losses": Kind(contrast("train_loss", log=True), superior),
     "ratio of epochs to a target": Kind(contrast("epochs_to@{target}", log=True), superior),
     "difference of differences": Kind(contrast("test_accuracy", less=True), superior, runs=4),
-    "failures (McNemar)": Kind(contrast("below"), failing),
+    "failures (McNemar)": Kind(contrast("failed"), failing),
 }
 
 
+FINAL = of_one_run("test_accuracy")
+
+
 class WithEvents(StoreNumbers):
-    """The store's numbers, and ``below``: 1 for a run whose accuracy is below that of half of the others."""
+    """The store's numbers, but that a run counts as failed if its accuracy is below that of half of the others."""
 
     def __init__(self, results: Results, keys: list[str]) -> None:
         super().__init__(results.store)
-        found = [super(WithEvents, self).value(key, "test_accuracy") for key in keys]
+        found = [super(WithEvents, self).value(key, FINAL) for key in keys]
         self.half = float(np.median([value.number for value in found if value]))
 
-    def value(self, run_key: str, name: str) -> Value | None:
-        if name != "below":
-            return super().value(run_key, name)
-        found = super().value(run_key, "test_accuracy")
+    def value(self, run_key: str, reading: Reading) -> Value | None:
+        if not isinstance(reading, Failed):
+            return super().value(run_key, reading)
+        found = super().value(run_key, FINAL)
         return found and Value(float(found.number < self.half))
 
 
@@ -115,7 +119,7 @@ def _trials(kind: Kind, keys: list[str], numbers: WithEvents, constants: Mapping
             for pair in range(first, first + PAIRS)
             for arm in range(kind.runs)
         ]
-        reader = CellReader(cells, numbers, measure_over_runs)
+        reader = CellReader(cells, numbers)
         effects = reader.effects(kind.contrast, {}, constants, range(first, first + PAIRS))
         if len(effects.by_seed) >= 3:  # with fewer nothing is decided, and p is 1 by definition
             found.append(kind.decide(effects.array, effects.step))

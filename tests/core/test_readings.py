@@ -1,11 +1,13 @@
 """Every name by which numbers are asked for is a reading that there is, with a direction of its own."""
 
+import re
+
 import pytest
 
 from experiments import all_experiments
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.core.design import Choose, Design, Ladder
-from normlab.core.readings import KINDS, higher_is_better, kind_of
+from normlab.core.readings import FORMS, check, higher_is_better, parse
 from normlab.errors import NormlabError
 
 TEXT = Text("", "")
@@ -16,7 +18,7 @@ def test_every_reading_of_every_claim_and_design_is_there() -> None:
     experiments = all_experiments()
     names = {name for e in experiments for claim in e.claims for name in claim.readings()}
     assert {"test_accuracy", "features.linear"} <= names
-    assert all(kind_of(name) for name in names)
+    assert all(check(name) for name in names)
     chosen = {
         rule
         for e in experiments
@@ -28,9 +30,11 @@ def test_every_reading_of_every_claim_and_design_is_there() -> None:
     assert "validation_accuracy" in chosen
 
 
-def test_no_two_kinds_share_a_name() -> None:
-    for kind in KINDS:
-        assert kind_of(kind.example) is kind
+def test_every_form_has_an_example_of_its_own_that_is_written_as_it_is_read() -> None:
+    for form in FORMS:
+        assert [f for f in FORMS if re.fullmatch(f.pattern, form.example)] == [form]
+        assert str(parse(form.example)) == form.example
+        assert parse(form.example).better in ("up", "down", None)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,7 @@ def test_nothing_is_chosen_by_what_has_no_direction() -> None:
 )
 def test_a_misspelt_reading_is_an_error_where_it_stands(name: str) -> None:
     with pytest.raises(NormlabError, match="unknown reading"):
-        kind_of(name)
+        check(name)
     if name:
         case = Case(TEXT, (Contrast(TEXT, name, Arm("grid"), Arm("grid")),))
         with pytest.raises(NormlabError, match=f"claim c: unknown reading '{name}'; the nearest there is"):

@@ -10,7 +10,7 @@ from scipy import stats
 
 from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Kind, Pick, Text
 from normlab.core.effects import CellReader
-from normlab.core.measures import Value, measure_over_runs
+from normlab.core.reading import Reading, Value
 from normlab.core.statistics import (
     benjamini_hochberg,
     bootstrap_interval,
@@ -71,11 +71,11 @@ class Table:
         self.runs = {k: v for k, v in self.runs.items() if not k.startswith(f"g/{setting}/{arm}/report/{seed}/")}
         return self
 
-    def value(self, run_key: str, measure: str) -> Value | None:
-        found = self.runs.get(run_key, ("", {}))[1].get(measure)
+    def value(self, run_key: str, reading: Reading) -> Value | None:
+        found = self.runs.get(run_key, ("", {}))[1].get(str(reading))
         return found if isinstance(found, Value) or found is None else Value(float(found))  # type: ignore[arg-type]
 
-    def recorded(self, run_key: str, measure: str) -> bool:
+    def recorded(self, run_key: str, reading: Reading) -> bool:
         return True
 
     def evaluated(self, run_key: str, evaluation: str) -> bool:
@@ -86,7 +86,7 @@ class Table:
 
     @property
     def reader(self) -> CellReader:
-        return CellReader(self.rows, self, measure_over_runs)
+        return CellReader(self.rows, self)
 
 
 def claim(

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from normlab.config import MeasureConfig, RunConfig
-from normlab.core.measures import measure, measure_over_runs, reading_of
+from normlab.core.readings import of_one_run, parse
 from normlab.core.record import BrokenRecord, Record, StoreError, read, write, write_atomically
 from normlab.errors import NormlabError
 from normlab.runs.evaluations import evaluate_run
@@ -271,22 +271,22 @@ def test_measures_read_off_a_history(tmp_path: Path) -> None:
         for i, a in enumerate(accuracies)
     ]
     put(store, "ok", history, test_accuracy=0.7, test_accuracy_batch=0.9, **{"test_accuracy_decay_0.9": 0.8})
-    assert measure(store, "ok", "validation_accuracy@2") == (0.5, False, 0.0)
-    assert measure(store, "ok", "epochs_to@0.5") == (2.0, False, 1.0)
-    assert measure(store, "ok", "steps_to@0.6") == (40.0, False, 10.0)
-    assert measure(store, "ok", "epochs_to@0.95") == (4.0, True, 1.0)
-    assert measure(store, "ok", "lowest_train_loss") == (0.5, False, 0.0)
-    gap = measure(store, "ok", "test_gap_decay_0.9")
+    assert of_one_run("validation_accuracy@2").read(store, "ok") == (0.5, False, 0.0)
+    assert of_one_run("epochs_to@0.5").read(store, "ok") == (2.0, False, 1.0)
+    assert of_one_run("steps_to@0.6").read(store, "ok") == (40.0, False, 10.0)
+    assert of_one_run("epochs_to@0.95").read(store, "ok") == (4.0, True, 1.0)
+    assert of_one_run("lowest_train_loss").read(store, "ok") == (0.5, False, 0.0)
+    gap = of_one_run("test_gap_decay_0.9").read(store, "ok")
     assert gap is not None
     assert gap.number == pytest.approx(0.1)
-    assert measure(store, "ok", "seconds_to@0.5") is None
+    assert of_one_run("seconds_to@0.5").read(store, "ok") is None
     store.put_evaluation("ok", "step_seconds", {"best_layout": 0.5})
-    assert measure(store.refresh(), "ok", "seconds_to@0.5") == (10.0, False, 5.0)
-    assert measure(store, "absent", "test_accuracy") is None
+    assert of_one_run("seconds_to@0.5").read(store.refresh(), "ok") == (10.0, False, 5.0)
+    assert of_one_run("test_accuracy").read(store, "absent") is None
     put(store, "broken", history[:1], status="diverged")
-    assert measure(store, "broken", "test_accuracy") == (0.1, False, 0.0)
-    assert measure(store, "broken", "validation_accuracy@4") == (0.1, False, 0.0)
-    assert measure(store, "broken", "epochs_to@0.5") == (4.0, True, 1.0)
+    assert of_one_run("test_accuracy").read(store, "broken") == (0.1, False, 0.0)
+    assert of_one_run("validation_accuracy@4").read(store, "broken") == (0.1, False, 0.0)
+    assert of_one_run("epochs_to@0.5").read(store, "broken") == (4.0, True, 1.0)
 
 
 def test_the_gap_at_a_loss_is_read_between_two_looks(tmp_path: Path) -> None:
@@ -299,20 +299,20 @@ def test_the_gap_at_a_loss_is_read_between_two_looks(tmp_path: Path) -> None:
     ]  # fmt: skip
     put(store, "ok", history)
     for loss, gap in ((1.0, 0.1), (0.75, 0.15), (0.5, 0.2)):
-        found = measure(store, "ok", f"accuracy_gap@{loss}")
+        found = of_one_run(f"accuracy_gap@{loss}").read(store, "ok")
         assert found is not None
         assert found.number == pytest.approx(gap)
-    assert measure(store, "ok", "accuracy_gap@0.1") is None
+    assert of_one_run("accuracy_gap@0.1").read(store, "ok") is None
     put(store, "broken", history, status="diverged")
-    assert measure(store, "broken", "accuracy_gap@1.0") is None
+    assert of_one_run("accuracy_gap@1.0").read(store, "broken") is None
 
 
 def test_a_state_that_was_never_reached_has_no_measures(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for name, reached in (("there", 1.0), ("never", 0.0)):
         put(store, name, [], test_accuracy=0.7, reached=reached, train_loss=1.0)
-    assert measure(store, "there", "test_accuracy") == (0.7, False, 0.0)
-    assert measure(store, "never", "test_accuracy") is None
+    assert of_one_run("test_accuracy").read(store, "there") == (0.7, False, 0.0)
+    assert of_one_run("test_accuracy").read(store, "never") is None
 
 
 def test_failed_is_diverged_or_within_a_hundredth_of_chance(tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_failed_is_diverged_or_within_a_hundredth_of_chance(tmp_path: Path) -> N
     put(store, "good", [], train_loss=2.0)
     put(store, "stuck", [], train_loss=2.30)  # ln 10 = 2.3026
     put(store, "broken", [], status="diverged")
-    assert [measure(store, k, "failed") for k in ("good", "stuck", "broken")] == [
+    assert [of_one_run("failed").read(store, k) for k in ("good", "stuck", "broken")] == [
         (0.0, False, 0.0),
         *[(1.0, False, 0.0)] * 2,
     ]
@@ -334,36 +334,36 @@ def test_roughness_is_the_change_inside_the_band(tmp_path: Path) -> None:
         for i, v in enumerate(losses)
     ]
     put(store, "rough", rows)
-    value = measure(store, "rough", "roughness@0.5,2.0")
+    value = of_one_run("roughness@0.5,2.0").read(store, "rough")
     assert value is not None
     assert 0.19 < value.number < 0.8
-    assert measure(store, "rough", "roughness@5,6") is None
+    assert of_one_run("roughness@5,6").read(store, "rough") is None
 
 
 def test_measures_over_rates() -> None:
     rates, accuracies = [1.0, 0.01, 0.1, 10.0], [0.88, 0.5, 0.9, 0.1]
-    stable = measure_over_runs(rates, accuracies, "largest_stable_rate@0.05")
+    stable = parse("largest_stable_rate@0.05").over(rates, accuracies)
     assert stable.number == pytest.approx(0.0)
     assert not stable.censored
-    width = measure_over_runs(rates, accuracies, "rate_width@0.05")
+    width = parse("rate_width@0.05").over(rates, accuracies)
     assert width.number == pytest.approx(1.0)
     assert not width.censored
-    assert measure_over_runs([0.1, 1.0], [0.9, 0.9], "largest_stable_rate@0.05").censored
-    assert measure_over_runs([0.1, 1.0], [0.9, 0.9], "rate_width@0.05").censored
-    assert measure_over_runs(rates, accuracies, "largest_stable_rate_recalibrated@0.05") == stable
-    assert reading_of("largest_stable_rate_recalibrated@0.05") == "validation_accuracy_recalibrated"
-    assert reading_of("rate_width@0.02") == "validation_accuracy"
+    assert parse("largest_stable_rate@0.05").over([0.1, 1.0], [0.9, 0.9]).censored
+    assert parse("rate_width@0.05").over([0.1, 1.0], [0.9, 0.9]).censored
+    assert parse("largest_stable_rate_recalibrated@0.05").over(rates, accuracies) == stable
+    assert str(parse("largest_stable_rate_recalibrated@0.05").each) == "validation_accuracy_recalibrated"
+    assert str(parse("rate_width@0.02").each) == "validation_accuracy"
 
 
 def test_the_largest_depth_that_trains_like_the_shallowest() -> None:
     depths, name = [32.0, 8.0, 16.0, 64.0], "largest_depth@0.05,0.1"
-    assert measure_over_runs(depths, [0.3, 0.8, 0.79, 0.8], name).number == pytest.approx(math.log(16))
-    whole = measure_over_runs(depths, [0.78, 0.8, 0.79, 0.76], name)
+    assert parse(name).over(depths, [0.3, 0.8, 0.79, 0.8]).number == pytest.approx(math.log(16))
+    whole = parse(name).over(depths, [0.78, 0.8, 0.79, 0.76])
     assert whole.number == pytest.approx(math.log(64))
     assert whole.censored
-    hopeless = measure_over_runs(depths, [0.1, 0.12, 0.1, 0.1], name)  # all within 5 points, all at chance
+    hopeless = parse(name).over(depths, [0.1, 0.12, 0.1, 0.1])  # all within 5 points, all at chance
     assert hopeless.number == pytest.approx(math.log(4))
-    barely = measure_over_runs(depths, [0.112, 0.16, 0.115, 0.113], name)  # within 5 points of it, and not learning
+    barely = parse(name).over(depths, [0.112, 0.16, 0.115, 0.113])  # within 5 points of it, and not learning
     assert barely.number == pytest.approx(math.log(8))
     assert not hopeless.censored
 
@@ -393,7 +393,7 @@ def test_a_missing_run_survives_compaction(store: Store, make_config: Make) -> N
         store.put_evaluation("key", "empty", {})
         store = Store(store.root).refresh()
     assert (store.facts(run_key(config)) or {})["status"] == "missing"
-    assert measure(store, run_key(config), "test_accuracy") is None
+    assert of_one_run("test_accuracy").read(store, run_key(config)) is None
     assert store.evaluation("key", "empty") is not None
 
 

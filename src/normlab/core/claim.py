@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from normlab.core.readings import kind_of
+from normlab.core.over_runs import OverRuns
+from normlab.core.readings import check
 from normlab.errors import NormlabError
 
 Kind = Literal["superiority", "equivalence", "noninferiority", "exact"]
@@ -125,7 +126,7 @@ class Claim:
         beside: effects looked at with it, which may be added after the results: they are shown and decide nothing.
 
     Raises:
-        NormlabError: for a reading that there is not.
+        NormlabError: for a reading that there is not, or one of several runs where a single one is read.
     """
 
     id: str
@@ -141,21 +142,29 @@ class Claim:
     beside: tuple[Case, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in self.readings():
+        for part, name in self._readings():
             try:
-                kind_of(name)
+                several = isinstance(check(name), OverRuns)
             except NormlabError as error:
                 raise NormlabError(f"claim {self.id}: {error}") from None
+            if several != bool(part.over):
+                raise NormlabError(
+                    f"claim {self.id}: {name} is read off {'several runs; say along which axis (over)' if several else 'one run'}"
+                )
 
     def readings(self) -> Iterator[str]:
-        """The names of all that the claim reads of runs."""
+        """All that the claim reads of runs, as it is written."""
+        return (name for _, name in self._readings())
+
+    def _readings(self) -> Iterator[tuple[Contrast, str]]:
         for case in (*self.cases, *self.beside):
             for part in case.contrasts:
                 for arm in part.arms:
                     if isinstance(arm.measure, Pick):
-                        yield from (arm.measure.named(p, v) for p in ("validation", "test") for v in arm.measure.values)
+                        names = [arm.measure.named(p, v) for p in ("validation", "test") for v in arm.measure.values]
                     else:
-                        yield arm.measure or part.measure
+                        names = [arm.measure or part.measure]
+                    yield from ((part, name) for name in names)
 
     def at(self, scale: str) -> tuple[Case, ...]:
         """The cases of a scale."""

@@ -1,30 +1,30 @@
 """The paired effects of a contrast, read off the table of an experiment's cells."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from normlab.core.claim import Arm, Contrast, Pick
-from normlab.core.measures import Value, evaluation_of, reading_of
-from normlab.core.readings import higher_is_better
+from normlab.core.over_runs import OverRuns
+from normlab.core.reading import Reading, Value
+from normlab.core.readings import AnyReading, higher_is_better, of_one_run, parse
 
 
 class Numbers(Protocol):
-    """Where a contrast reads its runs: measures, how runs ended, and measures over several rates."""
+    """Where a contrast reads its runs: their values, and how they ended."""
 
-    def value(self, run_key: str, measure: str) -> Value | None: ...
+    def value(self, run_key: str, reading: Reading) -> Value | None: ...
 
     def status(self, run_key: str) -> str | None: ...
 
     def evaluated(self, run_key: str, evaluation: str) -> bool: ...
 
-    def recorded(self, run_key: str, measure: str) -> bool: ...
+    def recorded(self, run_key: str, reading: Reading) -> bool: ...
 
 
 Row = Mapping[str, Any]  # of a table of cells
-OverRuns = Callable[[list[float], list[float], str], Value]
 
 
 @dataclass
@@ -50,9 +50,8 @@ class Effects:
 class CellReader:
     """Reads contrasts off ``cells``: a row a planned run with grid, cell, role, seed, run_key and the grid's axes."""
 
-    def __init__(self, cells: Iterable[Row], numbers: Numbers, over_runs: OverRuns) -> None:
+    def __init__(self, cells: Iterable[Row], numbers: Numbers) -> None:
         self.numbers = numbers
-        self.over_runs = over_runs
         self._of_role: dict[tuple[str, str], list[Row]] = {}
         for row in cells:
             self._of_role.setdefault((row["grid"], row["role"]), []).append(row)
@@ -115,7 +114,7 @@ class CellReader:
         by_seed: dict[int, list[Row]] = {}
         for row in self.rows(arm, at):
             by_seed.setdefault(row["seed"], []).append(row)
-        measure = self._measure(arm, contrast, at, constants)
+        reading = self._reading(arm, contrast, at, constants)
         values: dict[int, Value | None] = {}
         for seed in seeds:
             rows = by_seed.get(seed, [])
@@ -123,23 +122,24 @@ class CellReader:
             if not keys or any(self.numbers.status(key) in (None, "missing") for key in keys):
                 result.missing += 1
                 continue
-            if contrast.over:
-                found = [self.numbers.value(key, reading_of(measure)) for key in keys]
-                places = [row[contrast.over] for row in rows]
-                values[seed] = self.over_runs(places, [v.number if v else 0.0 for v in found], measure)
+            if isinstance(reading, OverRuns):
+                found = [self.numbers.value(key, reading.each) for key in keys]
+                places = [row[contrast.over or ""] for row in rows]
+                values[seed] = reading.over(places, [v.number if v else 0.0 for v in found])
             else:
-                values[seed] = self.numbers.value(keys[0], measure)
-                needed = evaluation_of(measure)
-                if needed and not self.numbers.evaluated(keys[0], needed):
+                values[seed] = self.numbers.value(keys[0], reading)
+                if reading.evaluation and not self.numbers.evaluated(keys[0], reading.evaluation):
                     result.missing += 1  # the run is there, but what is asked of it was not measured yet
-                elif values[seed] is None and not self.numbers.recorded(keys[0], measure):
+                elif values[seed] is None and not self.numbers.recorded(keys[0], reading):
                     result.missing += 1  # nor can it be read off the run's record
         return values
 
-    def _measure(self, arm: Arm, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float]) -> str:
+    def _reading(
+        self, arm: Arm, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float]
+    ) -> AnyReading:
         if isinstance(arm.measure, Pick):
-            return self.picked(arm.measure, arm, at)
-        return (arm.measure or contrast.measure).format(**constants)
+            return parse(self.picked(arm.measure, arm, at))
+        return parse((arm.measure or contrast.measure).format(**constants))
 
     def picked(self, pick: Pick, arm: Arm, at: Mapping[str, Any]) -> str:
         """The reported reading whose mean over tuning seeds is best (or worst); the first one while none are there."""
@@ -147,7 +147,7 @@ class CellReader:
 
         def mean(value: float) -> float:
             name = pick.named("validation", value)
-            found = [v.number for key in keys if (v := self.numbers.value(key, name)) is not None]
+            found = [v.number for key in keys if (v := self.numbers.value(key, of_one_run(name))) is not None]
             return (1 if higher_is_better(name) else -1) * sum(found) / len(found) if found else float("-inf")
 
         chosen = (max if pick.take == "best" else min)(pick.values, key=mean)

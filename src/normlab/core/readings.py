@@ -1,92 +1,172 @@
-"""The readings there are: every name by which a claim, a design or a figure may ask for a number of runs, and its direction.
+"""Readings as texts: every way to write one, and what it means.
 
-A name that is not here is an error where it is written down, not a number that is never there.
+- a column of a record: ``test_accuracy``, ``train_loss``, ``test_accuracy_decay_0.99``, ``jitter_decay_0.9``, ``train_seconds``, …
+- ``validation_accuracy@2``: after 2 epochs
+- ``epochs_to@0.9``, ``steps_to@0.9``, ``seconds_to@0.9``: until the validation accuracy first reaches 0.9
+- ``lowest_train_loss``, ``accuracy_gap@0.3``, ``roughness@0.5,1.5``, ``test_gap_decay_0.99``, ``failed``
+- ``<evaluation>.<measure>``: of an evaluation of the run
+- over several runs of one seed: ``largest_stable_rate@0.05``, ``rate_width@0.02`` (both also ``…_recalibrated@``),
+  ``largest_depth@0.05,0.1``, ``failed_share``
+
+A text that is none of these is an error where it is written down, not a number that is never there.
 """
 
 import difflib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
+from normlab.core import over_runs, reading
+from normlab.core.metric import ACCURACY, CLASSIFICATION, Direction
+from normlab.core.over_runs import OverRuns
+from normlab.core.reading import Reading
 from normlab.errors import NormlabError
 
-Direction = Literal["up", "down", None]
-NUMBER = r"(?:\d+(?:\.\d+)?(?:e-?\d+)?|\{\w+\})"  # a number, or the constant of a setting that stands for one
+AnyReading = Reading | OverRuns
+NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 DECAY = rf"(?:decay_{NUMBER}|phases)"
 STATISTICS = rf"(?:recalibrated|batch|{DECAY})"
+METRICS = "|".join(CLASSIFICATION)
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Readings of one kind: their names, in which direction they are better (None: in neither), and one of them, to be suggested."""
+class Form:
+    """A way to write readings, how the parts of a text become one, and an example."""
 
     pattern: str
-    better: Direction
+    make: Callable[..., AnyReading]
     example: str
 
 
-KINDS = (
-    Kind(rf"(?:validation|test)_accuracy(?:_{STATISTICS})?|train_accuracy(?:_recalibrated)?", "up", "test_accuracy"),
-    Kind(rf"(?:validation|test)_loss(?:_{STATISTICS})?|train_loss(?:_recalibrated)?", "down", "test_loss"),
-    Kind(rf"validation_accuracy@{NUMBER}", "up", "validation_accuracy@2"),
-    Kind(rf"(?:epochs|steps|seconds)_to@{NUMBER}", "down", "epochs_to@0.9"),
-    Kind(r"lowest_train_loss", "down", "lowest_train_loss"),
-    Kind(rf"accuracy_gap@{NUMBER}", "down", "accuracy_gap@0.3"),
-    Kind(rf"roughness@{NUMBER},{NUMBER}", "down", "roughness@0.5,1.5"),
-    Kind(rf"(?:validation|test)_gap_{DECAY}", "down", "test_gap_decay_0.99"),
-    Kind(rf"(?:jitter|lag)_{DECAY}", "down", "jitter_decay_0.99"),
-    Kind(r"train_seconds|seconds|steps", "down", "train_seconds"),
-    Kind(r"steps_per_epoch|chance|reached|num_parameters|diverged_step", None, "num_parameters"),
-    Kind(r"failed|failed_share", "down", "failed"),
-    Kind(rf"largest_stable_rate(?:_recalibrated)?@{NUMBER}", "up", "largest_stable_rate@0.05"),
-    Kind(rf"rate_width(?:_recalibrated)?@{NUMBER}", "up", "rate_width@0.02"),
-    Kind(rf"largest_depth@{NUMBER},{NUMBER}", "up", "largest_depth@0.05,0.1"),
-    Kind(r"statistics_noise\.(?:mean|variance)_slope", None, "statistics_noise.mean_slope"),
-    Kind(r"gradient_noise\.log_ratio_\d+", None, "gradient_noise.log_ratio_16"),
-    Kind(r"gradient_noise_sources\.log_(?:forward|backward)_\d+", None, "gradient_noise_sources.log_forward_16"),
-    Kind(r"features\.(?:other_)?(?:linear|neighbours)", "up", "features.linear"),
-    Kind(r"gradient_flow\.(?:slope|range|broken)", "down", "gradient_flow.slope"),
-    Kind(r"gradient_flow\.growth", None, "gradient_flow.growth"),
-    Kind(r"gradient_variance\.log_relative_variance", "down", "gradient_variance.log_relative_variance"),
-    Kind(r"training_memory\.(?:saved_bytes|parameters|state)", "down", "training_memory.saved_bytes"),
-    Kind(r"layer_inputs\.(?:norm_)?(?:mean|variance)", "down", "layer_inputs.mean"),
-    Kind(r"input_drift\.log_drift", "down", "input_drift.log_drift"),
-    Kind(r"gradient_shift\.log_shift", "down", "gradient_shift.log_shift"),
-    Kind(r"gradient_shift\.cosine", "up", "gradient_shift.cosine"),
-    Kind(r"landscape\.(?:log_loss_range|log_gradient_change|log_smoothness|loss)", "down", "landscape.log_smoothness"),
-    Kind(r"corruptions\.accuracy(?:_\w+)?", "up", "corruptions.accuracy"),
-    Kind(r"step_seconds\.(?:best|common)_layout", "down", "step_seconds.best_layout"),
-    Kind(
-        r"cost\.(?:(?:step|inference)(?:_common)?|inference_folded|peak_bytes|saved_bytes|parameters|state)",
-        "down",
-        "cost.step",
+def _fact(direction: Direction | None) -> Callable[[str], Reading]:
+    return lambda text: reading.Fact(text, direction)
+
+
+def _evaluated(direction: Direction | None) -> Callable[..., Reading]:
+    def make(text: str, evaluation: str, measure: str) -> Reading:
+        metric = ACCURACY if measure.startswith(ACCURACY.name) else None
+        kind = reading.Cost if evaluation == "cost" else reading.Evaluated
+        return kind(text, evaluation, measure, direction, metric)
+
+    return make
+
+
+def _evaluation(evaluation: str, measures: str, direction: Direction | None, example: str) -> Form:
+    return Form(rf"({evaluation})\.({measures})", _evaluated(direction), f"{evaluation}.{example}")
+
+
+FORMS = (
+    Form(
+        rf"(?:validation|test)_({METRICS})(?:_{STATISTICS})?|train_({METRICS})(?:_recalibrated)?",
+        lambda text, one, other: reading.Final(text, CLASSIFICATION[one or other]),
+        "test_accuracy",
     ),
-    Kind(r"cost\.(?:step|unsynchronized|bytes)_\d+", "down", "cost.bytes_4"),
+    Form(
+        rf"validation_({METRICS})@({NUMBER})",
+        lambda text, metric, epoch: reading.At(text, CLASSIFICATION[metric], float(epoch)),
+        "validation_accuracy@2",
+    ),
+    Form(
+        rf"(epochs|steps|seconds)_to@({NUMBER})",
+        lambda text, unit, target: reading.TimeTo(text, unit, float(target)),
+        "epochs_to@0.9",
+    ),
+    Form(r"lowest_train_loss", reading.Lowest, "lowest_train_loss"),
+    Form(rf"accuracy_gap@({NUMBER})", lambda text, loss: reading.AccuracyGap(text, float(loss)), "accuracy_gap@0.3"),
+    Form(
+        rf"roughness@({NUMBER}),({NUMBER})",
+        lambda text, low, high: reading.Roughness(text, float(low), float(high)),
+        "roughness@0.5,1.5",
+    ),
+    Form(rf"(validation|test)_gap_({DECAY})", reading.StatisticsGap, "test_gap_decay_0.99"),
+    Form(rf"(?:jitter|lag)_{DECAY}", _fact("down"), "jitter_decay_0.99"),
+    Form(r"train_seconds|seconds|steps", _fact("down"), "train_seconds"),
+    Form(r"steps_per_epoch|chance|reached|num_parameters|diverged_step", _fact(None), "num_parameters"),
+    Form(r"failed", reading.Failed, "failed"),
+    Form(r"failed_share", over_runs.FailedShare, "failed_share"),
+    Form(
+        rf"largest_stable_rate(?:_recalibrated)?@({NUMBER})",
+        lambda text, margin: over_runs.LargestRate(text, float(margin)),
+        "largest_stable_rate@0.05",
+    ),
+    Form(
+        rf"rate_width(?:_recalibrated)?@({NUMBER})",
+        lambda text, margin: over_runs.RateWidth(text, float(margin)),
+        "rate_width@0.02",
+    ),
+    Form(
+        rf"largest_depth@({NUMBER}),({NUMBER})",
+        lambda text, margin, chance: over_runs.LargestDepth(text, float(margin), float(chance)),
+        "largest_depth@0.05,0.1",
+    ),
+    _evaluation("statistics_noise", r"(?:mean|variance)_slope", None, "mean_slope"),
+    _evaluation("gradient_noise", r"log_ratio_\d+", None, "log_ratio_16"),
+    _evaluation("gradient_noise_sources", r"log_(?:forward|backward)_\d+", None, "log_forward_16"),
+    _evaluation("features", r"(?:other_)?(?:linear|neighbours)", "up", "linear"),
+    _evaluation("gradient_flow", r"slope|range|broken", "down", "slope"),
+    _evaluation("gradient_flow", r"growth", None, "growth"),
+    _evaluation("gradient_variance", r"log_relative_variance", "down", "log_relative_variance"),
+    _evaluation("training_memory", r"saved_bytes|parameters|state", "down", "saved_bytes"),
+    _evaluation("layer_inputs", r"(?:norm_)?(?:mean|variance)", "down", "mean"),
+    _evaluation("input_drift", r"log_drift", "down", "log_drift"),
+    _evaluation("gradient_shift", r"log_shift", "down", "log_shift"),
+    _evaluation("gradient_shift", r"cosine", "up", "cosine"),
+    _evaluation("landscape", r"log_loss_range|log_gradient_change|log_smoothness|loss", "down", "log_smoothness"),
+    _evaluation("corruptions", r"accuracy(?:_\w+)?", "up", "accuracy"),
+    _evaluation("step_seconds", r"(?:best|common)_layout", "down", "best_layout"),
+    _evaluation(
+        "cost",
+        r"(?:step|inference)(?:_common)?|inference_folded|peak_bytes|saved_bytes|parameters|state",
+        "down",
+        "step",
+    ),
+    _evaluation("cost", r"(?:step|unsynchronized|bytes)_\d+", "down", "bytes_4"),
 )
 
 
 @lru_cache(maxsize=4096)
-def kind_of(name: str) -> Kind:
-    """The kind of the reading called ``name``, in which {constants} of a setting may stand for numbers.
+def parse(text: str) -> AnyReading:
+    """The reading that is written as ``text``.
 
     Raises:
-        NormlabError: for a name that no reading has, with the nearest that there is.
+        NormlabError: for a text that no reading has, with the nearest that there is.
     """
-    for kind in KINDS:
-        if re.fullmatch(kind.pattern, name):
-            return kind
-    near = difflib.get_close_matches(name, [kind.example for kind in KINDS], n=1, cutoff=0.0)[0]
-    raise NormlabError(f"unknown reading {name!r}; the nearest there is: {near}")
+    for form in FORMS:
+        if found := re.fullmatch(form.pattern, text):
+            return form.make(text, *found.groups())
+    near = difflib.get_close_matches(text, [form.example for form in FORMS], n=1, cutoff=0.0)[0]
+    raise NormlabError(f"unknown reading {text!r}; the nearest there is: {near}")
 
 
-def higher_is_better(name: str) -> bool:
+def of_one_run(text: str) -> Reading:
+    """The reading of a single run that is written as ``text``.
+
+    Raises:
+        NormlabError: for a text that no reading has, or that takes several runs.
+    """
+    found = parse(text)
+    if not isinstance(found, Reading):
+        raise NormlabError(f"{text} is read off several runs, not off one")
+    return found
+
+
+def check(text: str) -> AnyReading:
+    """As :func:`parse`, for a text in which {constants} of a setting may stand for numbers."""
+    try:
+        return parse(re.sub(r"\{\w+\}", "1", text))
+    except NormlabError:
+        parse(text)  # which names it as it is written
+        raise
+
+
+def higher_is_better(text: str) -> bool:
     """The direction of a reading that settings are chosen by.
 
     Raises:
-        NormlabError: for a name that no reading has, or a reading that is better in neither direction.
+        NormlabError: for a text that no reading has, or a reading that is better in neither direction.
     """
-    better = kind_of(name).better
+    better = check(text).better
     if better is None:
-        raise NormlabError(f"{name} is better in neither direction; nothing can be chosen by it")
+        raise NormlabError(f"{text} is better in neither direction; nothing can be chosen by it")
     return better == "up"

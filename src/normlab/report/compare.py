@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from normlab.core.measures import measure
+from normlab.core.readings import of_one_run
 from normlab.core.statistics import decide
 from normlab.errors import NormlabError
 from normlab.runs.store import Store
@@ -128,5 +128,5 @@ def _best(store: Store, by_rate: ByRate) -> tuple[float, dict[int, str]]:
 
 
 def _accuracy(store: Store, run_key: str, split: str) -> float:
-    value = measure(store, run_key, f"{split}_accuracy")
+    value = of_one_run(f"{split}_accuracy").read(store, run_key)
     return value.number if value else 0.0

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from normlab.core.claim import Claim
 from normlab.core.design import Design
-from normlab.core.measures import measure
+from normlab.core.readings import of_one_run
 from normlab.core.verdict import ClaimResult, check_exactly
 from normlab.report.choice import Situation
 from normlab.runs.store import Store
@@ -98,7 +98,7 @@ class Results:
 
     def values(self, rows: pd.DataFrame, name: str) -> list[float]:
         """A measure of the runs in ``rows``, without those that lack it."""
-        found = [measure(self.store, key, name) for key in rows["run_key"]] if len(rows) else []
+        found = [of_one_run(name).read(self.store, key) for key in rows["run_key"]] if len(rows) else []
         return [value.number for value in found if value is not None]
 
     def by_seed(self, rows: pd.DataFrame, name: str) -> dict[int, float]:
@@ -106,7 +106,8 @@ class Results:
         if not len(rows):
             return {}
         found = {
-            int(seed): measure(self.store, key, name) for seed, key in zip(rows["seed"], rows["run_key"], strict=True)
+            int(seed): of_one_run(name).read(self.store, key)
+            for seed, key in zip(rows["seed"], rows["run_key"], strict=True)
         }
         return {seed: value.number for seed, value in found.items() if value is not None}
 

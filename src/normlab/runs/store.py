@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from normlab.core.reading import Reading, Value
 from normlab.core.record import BrokenRecord, Record, StoreError, read, write, write_atomically
 from normlab.errors import NormlabError, first_line
 from normlab.runs.lease import Lease, Leases
@@ -55,7 +56,9 @@ class Store:
         self._histories: dict[str, pd.DataFrame] = {}
         self._compacted: CompactedHistories | None = None
         self._evaluations: dict[tuple[str, str], dict[str, float]] = {}
-        self.measured: dict[tuple[str, str], Any] = {}  # what was read off runs and evaluations, until these change
+        self.measured: dict[
+            tuple[str, Reading], Value | None
+        ] = {}  # what was read off runs and evaluations, until these change
         self._seen: dict[Path, int] = {}  # single files taken in, and when each was written
         self._tables: tuple[int, int] | None = None  # which compacted tables were taken in
         self._leases = Leases(root / "leases")

@@ -10,8 +10,8 @@ from typing import Any
 
 from normlab.config import RunConfig
 from normlab.core.design import Choose, Design, Grid, Ladder, Level, Overrides
-from normlab.core.measures import measure, stable_rates
-from normlab.core.readings import higher_is_better
+from normlab.core.over_runs import stable
+from normlab.core.readings import higher_is_better, of_one_run
 from normlab.errors import NormlabError
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
@@ -267,7 +267,7 @@ class Expander:
 
     def _mean(self, group: list[str], name: str) -> float:
         """The mean of a measure over runs, negated where lower is better; minus infinity where one has no such number."""
-        found = [measure(self.store, key, name) for key in group]
+        found = [of_one_run(name).read(self.store, key) for key in group]
         numbers = [value.number for value in found if value is not None]
         sign = 1 if higher_is_better(name) else -1
         return sign * sum(numbers) / len(numbers) if len(numbers) == len(found) else -math.inf
@@ -323,11 +323,11 @@ class Expander:
             if any(key not in self.store for key in keys):
                 expansion.waiting += 2 * len(ladder.margins)
                 return
-            found = [measure(self.store, key, ladder.measure) for key in keys]
+            found = [of_one_run(ladder.measure).read(self.store, key) for key in keys]
             numbers = [value.number if value else 0.0 for value in found]
             new: set[float] = set()
             for margin in ladder.margins:
-                good = stable_rates(rates, numbers, margin)
+                good = stable(numbers, margin)
                 if good[-1] and rates[-1] < highest * 0.99:
                     new.add(tidy(rates[-1] * step))
                 if ladder.extend == "both" and good[0] and rates[0] > lowest * 1.01:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from normlab.core.measures import Value, measure
+from normlab.core.reading import Reading, Value
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expansion
 
@@ -15,17 +15,18 @@ class StoreNumbers:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def value(self, run_key: str, name: str) -> Value | None:
-        return measure(self.store, run_key, name)
+    def value(self, run_key: str, reading: Reading) -> Value | None:
+        return reading.read(self.store, run_key)
 
     def evaluated(self, run_key: str, evaluation: str) -> bool:
         return self.store.evaluation(run_key, evaluation) is not None
 
-    def recorded(self, run_key: str, name: str) -> bool:
-        """Whether a run's record has a column of this name, where it would: in a run that was measured and has come to its end."""
+    def recorded(self, run_key: str, reading: Reading) -> bool:
+        """Whether a run's record has what is read, where it would: in a run that was measured and has come to its end."""
         facts = self.store.facts(run_key) or {}
-        is_column = "@" not in name and name.startswith(("test_accuracy", "validation_accuracy", "train_accuracy"))
-        return not is_column or name in facts or facts.get("status") != "ok" or facts.get("reached") == 0
+        return (
+            not reading.in_record or reading.text in facts or facts.get("status") != "ok" or facts.get("reached") == 0
+        )
 
     def status(self, run_key: str) -> str | None:
         facts = self.store.facts(run_key)

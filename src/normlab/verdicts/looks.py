@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from normlab.core.claim import Claim
 from normlab.core.design import Design
 from normlab.core.effects import CellReader
-from normlab.core.measures import measure_over_runs
 from normlab.core.verdict import ClaimResult, SeedsOf, SettingResult, evaluate_claim, evaluate_parts, judge
 from normlab.core.word import Word
 from normlab.runs.store import Store
@@ -26,7 +25,7 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
     constants = {name: setting.constants for name, setting in design.at(scale).settings.items()}
     while True:
         expansion = expander.expand()
-        reader = CellReader(cell_rows(expansion, store), StoreNumbers(store), measure_over_runs)
+        reader = CellReader(cell_rows(expansion, store), StoreNumbers(store))
         looks = 2 if seeds.second_look else 1
         results = [evaluate_claim(claim, scale, reader, constants, _seeds(design, scale), looks) for claim in tested]
         judge(results)

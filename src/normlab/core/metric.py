@@ -1,0 +1,28 @@
+"""What a task measures of a net: a name, a direction, a unit, and what a failed run counts as."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["up", "down"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that a task measures on a split.
+
+    Attributes:
+        name: as it stands in the columns of a record.
+        better: whether more or less of it is better.
+        unit: of the number.
+        failed: the fact of a run that one that diverged counts as (``chance``: predicting at random); None: it has no such number.
+    """
+
+    name: str
+    better: Direction
+    unit: str
+    failed: str | None = None
+
+
+LOSS = Metric("loss", "down", "nats")
+ACCURACY = Metric("accuracy", "up", "share of samples", failed="chance")
+CLASSIFICATION = {metric.name: metric for metric in (ACCURACY, LOSS)}

@@ -1,0 +1,111 @@
+"""What is read off several runs of one arm and seed that differ along an axis, such as the rate or the depth."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from normlab.core.metric import ACCURACY, Direction
+from normlab.core.reading import Failed, Final, Reading, Value
+
+
+@dataclass(frozen=True)
+class OverRuns:
+    """Base of readings over several runs; ``text`` is how it is written. ``each`` is what is read of every run."""
+
+    text: str
+
+    @property
+    def better(self) -> Direction | None:
+        return "up"
+
+    @property
+    def each(self) -> Reading:
+        recalibrated = "_recalibrated" in self.text
+        return Final("validation_accuracy" + ("_recalibrated" if recalibrated else ""), ACCURACY)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
+        """Its value, from the runs' places on the axis and their readings in the same order. Censored where the axis may end too early."""
+        raise NotImplementedError
+
+
+def stable(values: Sequence[float], margin: float) -> list[bool]:
+    """Which of the accuracies are within ``margin`` of the best among them."""
+    best = max(values)
+    return [value >= best - margin for value in values]
+
+
+@dataclass(frozen=True)
+class FailedShare(OverRuns):
+    """The mean of ``failed``."""
+
+    @property
+    def better(self) -> Direction | None:
+        return "down"
+
+    @property
+    def each(self) -> Reading:
+        return Failed("failed")
+
+    def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
+        return Value(sum(values) / len(values), step=1 / len(values))
+
+
+@dataclass(frozen=True)
+class LargestRate(OverRuns):
+    """The natural logarithm of the largest rate within ``margin`` of the arm's best accuracy; censored at the grid's end."""
+
+    margin: float
+
+    def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
+        order = np.argsort(places)
+        rates, good = np.asarray(places)[order], np.asarray(stable(values, self.margin))[order]
+        top = int(np.flatnonzero(good)[-1])
+        edge = min(top, len(rates) - 2)
+        return Value(math.log(rates[top]), top == len(rates) - 1, math.log(rates[edge + 1] / rates[edge]))
+
+
+@dataclass(frozen=True)
+class RateWidth(OverRuns):
+    """Decades from the smallest to the largest of the rates around the best one that are within ``margin`` of it; censored where
+    either end is an end of the grid.
+    """
+
+    margin: float
+
+    def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
+        order = np.argsort(places)
+        rates, good = np.asarray(places)[order], np.asarray(stable(values, self.margin))[order]
+        low = high = int(np.argmax(np.asarray(values)[order]))
+        while low > 0 and good[low - 1]:
+            low -= 1
+        while high < len(good) - 1 and good[high + 1]:
+            high += 1
+        step = math.log10(max(b / a for a, b in pairwise(rates[max(0, low - 1) : high + 2])))
+        return Value(math.log10(rates[high] / rates[low]), low == 0 or high == len(good) - 1, step)
+
+
+@dataclass(frozen=True)
+class LargestDepth(OverRuns):
+    """The natural logarithm of the largest depth up to which every accuracy is within ``margin`` of the shallowest net's and more
+    than ``margin`` above ``chance``; where the shallowest one's is not, one step of the grid below its depth.
+    """
+
+    margin: float
+    chance: float
+
+    def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
+        order = np.argsort(places)
+        depths, found = np.asarray(places, float)[order], np.asarray(values)[order]
+        step = math.log(depths[1] / depths[0])
+        if found[0] <= self.chance + self.margin:
+            return Value(math.log(depths[0]) - step, step=step)
+        fine = (found >= found[0] - self.margin) & (found > self.chance + self.margin)
+        last = len(fine) - 1 if fine.all() else int(np.argmin(fine)) - 1
+        edge = min(last, len(depths) - 2)
+        return Value(math.log(depths[last]), last == len(depths) - 1, math.log(depths[edge + 1] / depths[edge]))
