@@ -13,8 +13,10 @@ PYTHON ?= python3
 ARGS ?=
 SECTION ?=
 DEVICE ?= cpu
+OPEN ?=
 
 PY := .venv/bin/python
+NORMLAB = $(PY) -m normlab
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
 COMPARE_READY := .venv/.compare-ready
@@ -23,7 +25,7 @@ LAUNCH_basic := hydra/launcher=basic
 LAUNCH_slurm := hydra/launcher=submitit_slurm sweep.workers=$(JOBS) hydra.launcher.array_parallelism=$(JOBS)
 LAUNCH_ray := hydra/launcher=ray hydra.launcher.n_jobs=$(JOBS) hydra.launcher.address=$(ADDRESS)
 # Names of folders and further arguments go by the environment: on a shell's line spaces, quotes and brackets would break them.
-WITH_RESULTS := reproduce train sweep report readme claim compare bench cost status dashboard
+WITH_RESULTS := reproduce train sweep report readme claim compare bench cost status dashboard gpu-pack gpu-merge
 $(WITH_RESULTS): export NORMLAB_RESULTS = $(value RESULTS)
 train sweep compare data: export NORMLAB_ARGS = $(value ARGS)
 R := "$$NORMLAB_RESULTS"
@@ -37,9 +39,7 @@ help: ## this list
 
 # Variables:
 #   SCALE=quick|cpu|gpu     how large (quick: embedded digits; cpu: MNIST and CIFAR-10)
-#   EXPERIMENT=name         convergence, learning_rate, initialization, batch_size, placement, momentum,
-#                           generalization, gradient_flow, covariate_shift, inference_gap, distribution_shift,
-#                           transfer, cost, methods, machinery
+#   EXPERIMENT=name         one of those that `make status` lists
 #   CLAIM=id                one claim of the report
 #   JOBS=n                  processes of a sweep (default: one a core)
 #   LAUNCHER=joblib|basic|ray|slurm
@@ -51,15 +51,11 @@ help: ## this list
 #   SECTION=name            of the bench: floor, loop, peers, overhead, scaling, norms, start, load, tracker, gpu (default: all)
 #   DEVICE=cpu|cuda         of the bench; cuda measures the section gpu
 #   RESULTS=folder          where results go (default: results)
+#   OPEN=1                  have the report's page opened in a browser
 
 .PHONY: reproduce
 reproduce: setup ## every experiment at SCALE, then the report: the verdicts on this machine
-	@echo "looking for runs that are not there yet"
-	experiments="$$($(PY) scripts/designed.py $(SCALE) $(R))"
-	for experiment in $$experiments; do
-	  $(PY) scripts/train.py -m experiment=$$experiment scale=$(SCALE) $(LAUNCH)
-	done
-	$(PY) scripts/report.py $(SCALE) $(R)
+	@$(NORMLAB) reproduce --scale $(SCALE) --results $(R) -- $(LAUNCH)
 
 .PHONY: setup
 setup: $(READY) ## make .venv and install normlab in it
@@ -73,20 +69,20 @@ $(READY): pyproject.toml
 
 .PHONY: data
 data: setup ## fetch and verify MNIST, Fashion-MNIST and CIFAR-10
-	@$(PY) scripts/data.py
+	@$(NORMLAB) data
 
 .PHONY: train
 train: setup ## one run: make train ARGS="norm=group data=cifar10"
-	@$(PY) scripts/train.py scale=$(SCALE)
+	@$(NORMLAB) train scale=$(SCALE)
 
 .PHONY: sweep
 sweep: setup ## what is missing of one experiment: make sweep EXPERIMENT=placement SCALE=cpu
 	@test -n "$(EXPERIMENT)" || { echo "error: say which experiment, EXPERIMENT=one of: $$(echo $$($(PY) scripts/designed.py $(SCALE)))" >&2; exit 2; }
-	@$(PY) scripts/train.py -m experiment=$(EXPERIMENT) scale=$(SCALE) $(LAUNCH)
+	@$(NORMLAB) train -m experiment=$(EXPERIMENT) scale=$(SCALE) $(LAUNCH)
 
 .PHONY: report
 report: setup ## verdicts, tables, figures and the page from the runs that are there
-	@$(PY) scripts/report.py $(SCALE) $(R)
+	@$(NORMLAB) report --scale $(SCALE) --results $(R) $(if $(OPEN),--open)
 
 .PHONY: readme
 readme: setup ## write the verdict table of SCALE into README.md
@@ -95,15 +91,15 @@ readme: setup ## write the verdict table of SCALE into README.md
 .PHONY: claim
 claim: setup ## run what one claim lacks, show its verdict and figure: make claim CLAIM=before-is-better
 	@test -n "$(CLAIM)" || { echo "error: say which claim, CLAIM=<id>; the report lists them" >&2; exit 2; }
-	@$(PY) scripts/claim.py $(CLAIM) --scale $(SCALE) --results $(R) $(LAUNCH)
+	@$(NORMLAB) claim "$(CLAIM)" --scale $(SCALE) --results $(R) -- $(LAUNCH)
 
 .PHONY: compare
 compare: setup ## two norms from the runs that are there: make compare ARGS="batch my_pkg.MyNorm"
-	@$(PY) scripts/compare.py --scale $(SCALE) --results $(R)
+	@$(NORMLAB) compare --scale $(SCALE) --results $(R)
 
 .PHONY: bench
 bench: $(BENCH_READY) ## how fast, against floor, peers and bars (a quarter of an hour; needs `make data`)
-	@$(PY) scripts/bench.py $(SECTION) --device $(DEVICE) --results $(R)
+	@$(NORMLAB) bench $(SECTION) --device $(DEVICE) --results $(R)
 
 $(BENCH_READY): $(READY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[bench]"
@@ -111,8 +107,8 @@ $(BENCH_READY): $(READY)
 
 .PHONY: cost
 cost: setup ## what each method costs in time and memory; nothing else may run beside it
-	@$(PY) scripts/train.py -m experiment=cost scale=$(SCALE) $(LAUNCH)
-	@$(PY) scripts/report.py $(SCALE) $(R)
+	@$(NORMLAB) train -m experiment=cost scale=$(SCALE) $(LAUNCH)
+	@$(NORMLAB) report --scale $(SCALE) --results $(R) $(if $(OPEN),--open)
 
 .PHONY: gpu-pack
 gpu-pack: setup ## folders for a GPU machine without a network; there: OUT=out BUDGET=540 bash gpu_run.sh
@@ -125,7 +121,7 @@ gpu-merge: setup ## take what came back into the store: make gpu-merge FROM=fold
 
 .PHONY: status
 status: setup ## done, failed, running and left of every experiment, with the time left
-	@$(PY) scripts/status.py $(SCALE) $(R)
+	@$(NORMLAB) status --scale $(SCALE) --results $(R)
 
 .PHONY: lock
 lock: setup ## renew experiments/claims.lock after a claim was meant to change
@@ -133,7 +129,7 @@ lock: setup ## renew experiments/claims.lock after a claim was meant to change
 
 .PHONY: dashboard
 dashboard: setup ## build the W&B workspace and report as code; pushed when a key is there
-	@$(PY) scripts/dashboard.py $(SCALE) $(R)
+	@$(NORMLAB) dashboard --scale $(SCALE) --results $(R)
 
 .PHONY: test
 test: setup ## the tests (minutes)

@@ -1,6 +1,8 @@
 """What is asked: one file a question, with its claims, their contrasts and the question's figure."""
 
 import importlib
+import importlib.util
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,15 +72,44 @@ def load_experiment(name: str) -> Experiment:
     Raises:
         NormlabError: if there is none.
     """
-    if name not in NAMES:
-        raise NormlabError(f"unknown experiment {name!r}; there are {', '.join(sorted(NAMES))}")
-    module = importlib.import_module(f"experiments.{name}")
+    own = own_experiments()
+    if name not in NAMES and name not in own:
+        raise NormlabError(f"unknown experiment {name!r}; there are {', '.join(sorted({*NAMES, *own}))}")
+    module = importlib.import_module(f"experiments.{name}") if name in NAMES else _from_file(own[name])
     return Experiment(name, module.CLAIMS, module)
 
 
+def own_experiments() -> dict[str, Path]:
+    """The experiments that ``experiments`` of the working directory adds to normlab's own, by name."""
+    folder = Path.cwd() / "experiments"
+    if not folder.is_dir() or folder.samefile(Path(__file__).parent):
+        return {}
+    return {file.stem: file for file in sorted(folder.glob("[!_]*.py")) if file.stem not in NAMES}
+
+
+def _from_file(file: Path) -> ModuleType:
+    """A module of the user's own, from its file.
+
+    Raises:
+        NormlabError: if it lacks ``CLAIMS`` or ``figure``.
+    """
+    name = f"experiments.{file.stem}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    module = sys.modules[name]
+    for part in ("CLAIMS", "figure"):
+        if not hasattr(module, part):
+            raise NormlabError(f"{file} has no {part}; an experiment has CLAIMS, a tuple, and figure(results)")
+    return module
+
+
 def all_experiments() -> list[Experiment]:
-    """All experiments, in the report's order."""
-    return [load_experiment(name) for name in NAMES]
+    """All experiments, in the report's order, those of the working directory last."""
+    return [load_experiment(name) for name in (*NAMES, *own_experiments())]
 
 
 def find_claim(claim_id: str) -> tuple[Experiment, Claim]:

@@ -1,52 +1,20 @@
 """How fast normlab is: `python scripts/bench.py [SECTION ...] [--device cpu|cuda] [--results RESULTS]`."""
 
 import argparse
-import time
-from pathlib import Path
 
-import torch
-from rich.console import Console
-
-from normlab.bench import SECTIONS, section
-from normlab.bench.page import build_page, number
-from normlab.bench.rows import Row, write_rows
-from normlab.errors import NormlabError, run_main
-
-
-def told(row: Row) -> str:
-    """A row in one line."""
-    against = f" against {row.against}" if row.against else ""
-    text = f"{row.setting}: {row.item}{against}"
-    if row.value is None or row.low is None or row.high is None:
-        return f"{text}: {row.note}"
-    text += f": {number(row.value)} {row.unit} ({number(row.low)} … {number(row.high)})"
-    if row.met is not None:
-        text += f", bar {number(row.bar or 0)}: {'met' if row.met else 'NOT MET'}"
-    return text
+from normlab.bench import SECTIONS
+from normlab.commands.bench import bench
+from normlab.errors import run_main
 
 
 def main() -> None:
-    """Measure the sections asked for (all by default), write their tables, and build the page."""
+    """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"one of {', '.join(SECTIONS)}")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: the GPU's section alone")
-    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--results", default="results")
     options = parser.parse_args()
-    unknown = [name for name in options.sections if name not in SECTIONS]
-    if unknown:
-        raise NormlabError(f"unknown section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise NormlabError("--device cuda, but PyTorch finds no CUDA device here")
-    console = Console(highlight=False, soft_wrap=True)
-    folder = options.results / "bench"
-    for name in options.sections or (["gpu"] if options.device == "cuda" else SECTIONS):
-        console.print(f"[bold]{SECTIONS[name]}[/]")
-        started, rows = time.perf_counter(), []
-        for row in section(name)():
-            rows.append(row)
-            console.print("  " + told(row).replace("[", "\\["))
-        console.print(f"  [dim]{write_rows(folder, name, rows)}, {time.perf_counter() - started:.0f} s[/]")
-    console.print(f"page: {build_page(folder, SECTIONS)}")
+    bench(options.sections, options.device, options.results)
 
 
 if __name__ == "__main__":

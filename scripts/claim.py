@@ -4,69 +4,9 @@
 """
 
 import argparse
-import subprocess
-import sys
-from pathlib import Path
 
-from experiments import LOCK, Experiment, find_claim
-from normlab.core.claim import Claim
-from normlab.core.verdict import ClaimResult
-from normlab.errors import NormlabError, run_main
-from normlab.report import sentences
-from normlab.report.forest import forest
-from normlab.report.site import Section, evaluate
-from normlab.report.style import use_style
-from normlab.report.svg import save_figure
-from normlab.runs.store import Store
-from normlab.sweeps.expand import Expansion
-from normlab.sweeps.status import is_finished
-from normlab.verdicts.registry import grids_of, read_lock
-
-TRAIN = Path(__file__).parent / "train.py"
-
-
-def judged(experiment: Experiment, claim: Claim, scale: str, store: Store) -> tuple[Section, ClaimResult]:
-    """The claim's result, judged among the claims of its experiment as the report does.
-
-    Raises:
-        NormlabError: if the experiment is not designed for the scale.
-    """
-    sections = evaluate([experiment], scale, store, read_lock(LOCK))
-    if not sections:
-        raise NormlabError(f"{claim.id} has no scale {scale!r}; there are {', '.join(experiment.design.scales)}")
-    return sections[0], next(result for result in sections[0].claims if result.claim.id == claim.id)
-
-
-def lacks_runs(section: Section, claim: Claim, store: Store) -> bool:
-    """Whether a sweep of the claim's grids would find something to do."""
-    grids, whole = set(grids_of(claim)), section.results.expansion
-    own = Expansion(
-        planned=[plan for plan in whole.planned if plan.grid in grids],
-        costs=[plan for plan in whole.costs if plan.grid in grids],
-    )
-    return not is_finished(own, store)
-
-
-def show(section: Section, result: ClaimResult, store: Store, drawn_anew: bool) -> None:
-    """Print the verdict, its numbers and where its figure is, drawn if it is not there."""
-    claim = result.claim
-    print(f"{claim.id}: {claim.statement.en}")
-    print(f"verdict: {result.verdict}. {sentences.summary(result).en}")
-    several = len(claim.cases) > 1
-    for setting in result.settings:
-        for part in setting.parts:
-            numbers = sentences.interval(part) + sentences.unit_name(part.unit).en if setting.run else "not run"
-            print(f"  {setting.label(several).en} · {part.contrast.name.en}: {numbers} ({setting.verdict})")
-    name = section.figure_name(result)
-    figure = store.root / "figures" / f"{name}.png"
-    if name and (drawn_anew or not figure.exists()):
-        use_style()
-        save_figure(forest(result, section.results.where), figure.parent, name)
-    if name:
-        print(f"figure: {figure}")
-    page = store.root / "report" / "index.html"
-    if page.exists():
-        print(f"report: {page}#{claim.id}")
+from normlab.commands.claim import claim
+from normlab.errors import run_main
 
 
 def main() -> None:
@@ -77,18 +17,7 @@ def main() -> None:
     parser.add_argument("--results", default="results")
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE")
     options = parser.parse_intermixed_args()
-    experiment, claim = find_claim(options.claim)
-    store = Store.of_scale(options.results, options.scale)
-    section, result = judged(experiment, claim, options.scale, store)
-    lacking = bool(claim.cases) and lacks_runs(section, claim, store)
-    if lacking:
-        grids = f"sweep.grids=[{','.join(grids_of(claim))}]"
-        plan = ["-m", f"experiment={experiment.name}", grids, f"scale={options.scale}", *options.overrides]
-        done = subprocess.run([sys.executable, str(TRAIN), *plan], check=False)
-        if done.returncode:
-            sys.exit(done.returncode)
-        section, result = judged(experiment, claim, options.scale, store)
-    show(section, result, store, drawn_anew=lacking)
+    claim(options.claim, options.scale, options.results, options.overrides)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,8 @@
 
 import argparse
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from normlab.errors import NormlabError, arguments, run_main
-from normlab.report.compare import compare
-from normlab.runs.store import Store
+from normlab.commands.compare import compare
+from normlab.errors import arguments, run_main
 
 
 def main() -> None:
@@ -18,19 +13,7 @@ def main() -> None:
     parser.add_argument("--scale", default="quick")
     parser.add_argument("--results", default="results")
     options = parser.parse_intermixed_args(arguments())
-    if len(options.norms) != 2:
-        raise NormlabError('name two norms, as in make compare ARGS="batch my_pkg.MyNorm"')
-    rows = compare(Store.of_scale(options.results, options.scale).refresh(), *options.norms)
-    title = f"{options.norms[0]} − {options.norms[1]}, test accuracy"
-    table = Table(title=Text(title), title_justify="left", show_lines=True)
-    for name in rows.columns:
-        table.add_column(Text(str(name)), overflow="fold", min_width=24 if name == "setting" else None)
-    for row in rows.itertuples(index=False):
-        table.add_row(*(Text(f"{value:.3g}" if isinstance(value, float) else str(value)) for value in row))
-    console = Console(highlight=False, markup=False)
-    console = Console(highlight=False, markup=False, width=max(console.width, 110))
-    console.print(table)
-    console.print(f"in every row: {rows.attrs['common']}")
+    compare(options.norms, options.scale, options.results)
 
 
 if __name__ == "__main__":

@@ -1,44 +1,11 @@
-"""Verdicts, tables, figures and the page of one scale: `python scripts/report.py SCALE [RESULTS]`."""
+"""Verdicts, tables, figures and the page of a scale: `python scripts/report.py [SCALE [RESULTS]]`."""
 
 import sys
-from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from experiments import LOCK, all_experiments
-from normlab.errors import NormlabError, run_main
-from normlab.report import sentences
-from normlab.report.site import Section, build
-from normlab.report.style import VERDICT_COLOURS
-from normlab.runs.store import Store
-from normlab.verdicts.registry import read_lock
-
-
-def show(sections: list[Section], page: Path) -> None:
-    """The verdict table and the page's path on the terminal."""
-    table = Table("claim", "verdict", "effect [95 % interval]", "n", title="Verdicts", title_justify="left")
-    for section in sections:
-        for result in section.claims:
-            part = result.deciding.deciding if result.deciding else None
-            colour = VERDICT_COLOURS[result.verdict.word]
-            effect = sentences.interval(part) + sentences.unit_name(part.unit).en if part else ""
-            n = str(part.test.n) if part else ""
-            table.add_row(result.claim.id, f"[{colour}]{result.verdict}[/]", effect.replace("[", "\\["), n)
-        table.add_section()
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"report: {page}", soft_wrap=True)
-
-
-def main() -> None:
-    """Build the report of the scale given on the command line."""
-    scale = sys.argv[1] if len(sys.argv) > 1 else "quick"
-    if scale not in {name for experiment in all_experiments() for name in experiment.design.scales} | {"gpu"}:
-        raise NormlabError(f"unknown scale {scale!r}; there are quick, cpu, gpu")
-    root = Path(sys.argv[2] if len(sys.argv) > 2 else "results") / scale
-    show(*build(list(all_experiments()), scale, Store(root), read_lock(LOCK)))
-
+from normlab.commands.report import report
+from normlab.errors import run_main
 
 if __name__ == "__main__":
-    run_main(main)
+    given = sys.argv[1:3]
+    scale, results = [*given, *("quick", "results")[len(given) :]]
+    run_main(lambda: report(scale, results))

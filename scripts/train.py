@@ -1,50 +1,7 @@
 """One run, or with -m a sweep: `python scripts/train.py norm=group data=cifar10 optimizer.lr=0.1`."""
 
-import sys
-from pathlib import Path
-
-import hydra
-from hydra._internal.utils import get_args_parser
-from omegaconf import DictConfig
-
-from normlab.errors import NormlabError, arguments, run_main, tell
-
-CONFIGS = Path(__file__).resolve().parent.parent / "configs"
-
-
-@hydra.main(version_base="1.3", config_path="../configs", config_name="train")
-def train(config: DictConfig) -> None:
-    """Train the configured run and keep its record; a worker of a sweep takes runs from its plan instead."""
-    if config.sweep.plan:
-        from normlab.sweeps.work import work
-
-        work(Path(config.sweep.plan))
-        return
-    from normlab.sweeps.command import Command
-    from normlab.sweeps.single import train_one
-
-    try:
-        train_one(Command.of(config))
-    except Exception as error:  # Here and not above: Hydra would print its own line about it first.
-        tell(error)
-
-
-def main() -> None:
-    """Put flags before overrides, as Hydra's parser wants them; refuse paths where names are asked for, before Hydra opens files
-    by them; then train.
-    """
-    given = arguments()
-    overrides = get_args_parser().parse_intermixed_args(given).overrides
-    left = list(overrides)
-    flags = [argument for argument in given if not (left and argument == left[0] and left.pop(0))]
-    groups = {folder.name for folder in CONFIGS.iterdir() if folder.is_dir()}
-    for argument in overrides:
-        key, _, names = argument.lstrip("+").partition("=")
-        if key in groups and ".." in names:
-            raise NormlabError(f"{argument}: {key} takes a name from configs/{key}, not a path")
-    sys.argv[1:] = [*flags, *overrides]
-    train()
-
+from normlab.commands.train import train
+from normlab.errors import arguments, run_main
 
 if __name__ == "__main__":
-    run_main(main)
+    run_main(lambda: train(arguments()))

@@ -99,14 +99,14 @@ def quoted(path: Path) -> str:
 
 def _runs_of_experiment(command: Any, jobs: Any) -> Callable[[Any], Callable[[], Any]]:
     """What expands an experiment against a store as it is, its claims registered before its first runs."""
-    from experiments import NAMES, load_experiment
+    from experiments import NAMES, load_experiment, own_experiments
     from normlab.core.design import Design
     from normlab.sweeps.expand import Expander, Expansion
     from normlab.verdicts.looks import expand_and_judge
     from normlab.verdicts.registry import register_experiment
 
     design, scale = Design.parse(command.experiment, f"experiment {command.experiment.get('name')}"), command.scale.name
-    known, fixed, grids = design.name in NAMES, jobs.set_for_all(), command.sweep.grids
+    known, fixed, grids = design.name in {*NAMES, *own_experiments()}, jobs.set_for_all(), command.sweep.grids
     unknown = sorted(set(grids or ()) - set(design.grids))
     if unknown:
         from normlab.errors import NormlabError

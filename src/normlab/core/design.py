@@ -219,8 +219,16 @@ class Design(Strict):
 
 
 def config_dir() -> Path:
-    """The folder of the Hydra configuration."""
-    return Path(__file__).resolve().parents[3] / "configs"
+    """The folder of normlab's own Hydra configuration: inside the installed package, or in the repository that it is run from."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parents[1] / "configs"
+
+
+def config_dirs() -> list[Path]:
+    """Where configurations are looked for: normlab's own, then ``configs`` of the working directory, which adds to them."""
+    own = Path.cwd() / "configs"
+    return [config_dir(), *([own] if own.is_dir() and not own.samefile(config_dir()) else [])]
 
 
 def load_design(name: str) -> Design:
@@ -229,10 +237,8 @@ def load_design(name: str) -> Design:
     Raises:
         NormlabError: if there is none, or its file is wrong.
     """
-    folder = config_dir() / "experiment"
-    file = folder / f"{name}.yaml"
-    if file not in set(folder.glob("*.yaml")):
-        raise NormlabError(
-            f"unknown experiment {name!r}; there are {', '.join(sorted(f.stem for f in folder.glob('*.yaml')))}"
-        )
+    files = {file.stem: file for folder in config_dirs()[::-1] for file in (folder / "experiment").glob("*.yaml")}
+    if name not in files:
+        raise NormlabError(f"unknown experiment {name!r}; there are {', '.join(sorted(files))}")
+    file = files[name]
     return Design.parse(OmegaConf.to_container(OmegaConf.load(file), resolve=True), str(file.name))

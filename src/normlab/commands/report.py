@@ -1,0 +1,45 @@
+"""Verdicts, tables, figures and the page from the runs that are there."""
+
+import webbrowser
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments import LOCK, all_experiments
+from normlab.errors import NormlabError
+from normlab.report import sentences
+from normlab.report.site import Section, build
+from normlab.report.style import VERDICT_COLOURS
+from normlab.runs.store import Store
+from normlab.verdicts.registry import read_lock
+
+
+def show(sections: list[Section], page: Path) -> None:
+    """The verdict table and the page's path on the terminal."""
+    table = Table("claim", "verdict", "effect [95 % interval]", "n", title="Verdicts", title_justify="left")
+    for section in sections:
+        for result in section.claims:
+            part = result.deciding.deciding if result.deciding else None
+            colour = VERDICT_COLOURS[result.verdict.word]
+            effect = sentences.interval(part) + sentences.unit_name(part.unit).en if part else ""
+            n = str(part.test.n) if part else ""
+            table.add_row(result.claim.id, f"[{colour}]{result.verdict}[/]", effect.replace("[", "\\["), n)
+        table.add_section()
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"report: {page}", soft_wrap=True)
+
+
+def report(scale: str, results: str, open_page: bool = False) -> None:
+    """Build the report of a scale, show its verdicts, and open the page where that is asked for.
+
+    Raises:
+        NormlabError: for an unknown scale.
+    """
+    if scale not in {name for experiment in all_experiments() for name in experiment.design.scales}:
+        raise NormlabError(f"unknown scale {scale!r}; there are quick, cpu, gpu")
+    sections, page = build(list(all_experiments()), scale, Store(Path(results) / scale), read_lock(LOCK))
+    show(sections, page)
+    if open_page:
+        webbrowser.open(page.resolve().as_uri())

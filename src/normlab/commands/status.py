@@ -1,0 +1,22 @@
+"""How far every experiment of a scale is."""
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments import all_experiments
+from normlab.runs.store import Store
+from normlab.sweeps.expand import Expander
+from normlab.sweeps.status import status_of
+from normlab.verdicts.looks import expand_and_judge
+
+
+def status(scale: str, results: str) -> None:
+    """Print a row an experiment."""
+    store = Store.of_scale(results, scale).refresh()
+    table = Table("experiment", "done", "diverged", "missing", "failed", "running", "left", "time left, one process")
+    for experiment in all_experiments():
+        if scale in experiment.design.scales:
+            expansion, _ = expand_and_judge(Expander(experiment.design, scale, store), experiment.claims)
+            table.add_row(experiment.name, *status_of(expansion, store).cells())
+    console = Console(highlight=False)
+    Console(highlight=False, width=max(console.width, 110)).print(table)
