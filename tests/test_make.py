@@ -1,4 +1,4 @@
-"""The commands of README and `make help`, through make, as they are written."""
+"""The commands of README, the manual and `make help`, through make, as they are written."""
 
 import os
 import re
@@ -12,7 +12,10 @@ import pytest
 from normlab.runs.store import Store
 from tests.conftest import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = "\n".join(
+    file.read_text(encoding="utf-8")
+    for file in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+)
 COMMANDS = list(dict.fromkeys(re.findall(r"^ *(make [^#`\n]+?) *(?:#.*)?$", README, flags=re.MULTILINE)))
 COMMANDS += [f"make {words}" for words in re.findall(r"`make ([^`]+)`", README)]
 TRAINS = [c for c in COMMANDS if c.startswith("make train ARGS") or c.startswith('make train SCALE=cpu ARGS="-m')]

@@ -11,6 +11,7 @@ from experiments import LOCK, all_experiments
 from normlab.config import RunConfig
 from normlab.data.batches import load_splits
 from normlab.errors import NormlabError
+from normlab.report.readme import table
 from normlab.report.site import evaluate, verdicts_of
 from normlab.runs.execute import environment, execute
 from normlab.runs.key import run_key
@@ -37,6 +38,8 @@ def test_the_committed_verdicts_follow_from_the_committed_runs(store: Store) -> 
     derived["figure"] = derived["figure"].replace("", None)
     pd.testing.assert_frame_equal(derived, committed, check_dtype=False, rtol=1e-4, atol=1e-9)
     assert not [r.claim.id for s in sections for r in s.claims if not r.locked or r.changed_after_first_run]
+    expected = table(sections, "cpu", store).replace(store.root.as_posix(), "results/cpu")
+    assert expected in (COMMITTED.parents[1] / "README.md").read_text(encoding="utf-8"), "run `make readme SCALE=cpu`"
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,12 @@ from pathlib import Path
 from normlab.core.record import write_atomically
 from normlab.core.word import Word
 from normlab.errors import NormlabError
-from normlab.report import sentences
 from normlab.report.site import Section
 from normlab.runs.store import Store
 
 
 def table(sections: list[Section], scale: str, store: Store) -> str:
-    """Markdown: a line on device, n and date, the picture of all verdicts, and a folded table a question.
-
-    Claims with runs at this scale have a row with the effect that decides them; exact ones are only in the picture.
-    """
+    """Markdown: a line on device, n and date, the picture of all verdicts, and a row a question with the counts of its verdicts."""
     shown = [s for s in sections if any(r.settings and r.verdict.word is not Word.NOT_RUN for r in s.claims)]
     keys = {plan.run_key for s in shown for plan in s.results.expansion.planned if plan.run_key in store}
     facts = [store.facts(key) or {} for key in sorted(keys)]
@@ -26,36 +22,20 @@ def table(sections: list[Section], scale: str, store: Store) -> str:
     several = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"
     when = f", {dates[0]} to {dates[-1]}" if len(dates) > 1 else f", {dates[0]}" if dates else ""
     device = " and ".join(f"{cpu}, torch {torch}" for cpu, torch in sorted(machines))
+    words = [word for word in Word if any(r.verdict.word is word for s in sections for r in s.claims)]
     lines = [
         f"Scale `{scale}`: {len(keys)} runs, {several} reporting seeds a cell; {device}{when}.",
         "",
         f"![All claims by question, coloured by verdict]({store.root.as_posix()}/figures/verdicts.png)",
+        "",
+        f"| question | {' | '.join(words)} |",
+        "|---|" + "--:|" * len(words),
     ]
-    for section in shown:
-        counts = Counter(str(r.verdict) for r in section.claims if r.deciding)
-        told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts))
-        lines += [
-            "",
-            f"<details><summary><b>{section.question.design.title}</b> {told}</summary>",
-            "",
-            "| claim | verdict | what decides: effect [95 % interval] | figure |",
-            "|---|---|---|---|",
-        ]
-        for result in section.claims:
-            if result.deciding is None:
-                continue
-            part = result.deciding.deciding
-            effect = (
-                f"{sentences.shown_effect(result).en}: {sentences.interval(part)}{sentences.unit_name(part.unit).en}"
-            )
-            verdict = f"**{result.verdict}**"
-            if len(result.counts) > 1:
-                verdict += f" ({sentences.settings_by_verdict(result).en})"
-            figure = f"{store.root.as_posix()}/figures/{section.question.name}--{result.claim.id}.png"
-            lines.append(
-                f"| {result.claim.statement.en} (`{result.claim.id}`) | {verdict} | {effect} | [figure]({figure}) |"
-            )
-        lines += ["", "</details>"]
+    for section in sections:
+        counts = Counter(r.verdict.word for r in section.claims)
+        if counts:
+            told = " | ".join(str(counts[word] or "") for word in words)
+            lines.append(f"| {section.question.design.title} | {told} |")
     return "\n".join(lines)
 
 
