@@ -12,8 +12,7 @@ from normlab.config import RunConfig
 from normlab.errors import NormlabError
 from normlab.norms import METHODS
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.plan import estimated_cost
-from normlab.training.loop import train
+from normlab.tasks import task_of, train
 
 BASE = {
     "data.train_size": 40,
@@ -69,7 +68,7 @@ def compose() -> Composer:
 def test_a_configuration_is_a_run_or_is_refused_in_words(compose: Composer, changes: dict[str, Any]) -> None:
     with suppress(NormlabError):  # any other error is one that nobody foresaw
         config = compose({**BASE, **changes})
-        estimated_cost(config)
+        task_of(config).cost(config)
         if small(config):
             train(config)
 

@@ -1,5 +1,6 @@
 """Every configuration composes, every experiment expands, and every claim finds its arms."""
 
+import json
 import random
 from pathlib import Path
 
@@ -102,3 +103,12 @@ def test_a_hash_changes_with_substance_and_not_with_words(tmp_path: Path) -> Non
     register(tmp_path, {claim.id: base})
     register(tmp_path, {claim.id: "changed", "other": "new"})
     assert registered(tmp_path) == {claim.id: base, "other": "new"}
+
+
+@pytest.mark.parametrize("experiment", all_experiments(), ids=list(NAMES))
+def test_a_run_handed_over_as_plain_data_is_the_same_run(experiment, composer: Composer, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """To workers, to processes of its own, to files."""
+    for scale in experiment.design.scales:
+        expansion = Expander(experiment.design, scale, Store(tmp_path), composer).expand()
+        for plan in (*expansion.planned, *expansion.costs):
+            assert RunConfig.parse(json.loads(json.dumps(plan.config.plain()))) == plan.config

@@ -311,7 +311,8 @@ class MeasureConfig(Strict):
 class RunConfig(Strict):
     """Everything that decides one run, and what is measured on the way.
 
-    With ``source`` the net is not initialized at random but pre-trained there, all but its last linear layer.
+    With ``source`` the net is not initialized at random but pre-trained there, all but its last linear layer. ``task`` says what is
+    learned (:mod:`normlab.tasks`).
     """
 
     data: DataConfig
@@ -324,6 +325,11 @@ class RunConfig(Strict):
     measure: MeasureConfig
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     source: SourceConfig | None = None
+    task: str = "images"
+
+    def plain(self) -> dict[str, Any]:
+        """As plain data, which :meth:`parse` takes back: for plans, processes and files."""
+        return self.model_dump(mode="json", exclude_none=True)
 
     @property
     def pretraining(self) -> "RunConfig | None":

@@ -9,7 +9,7 @@ from normlab.config import NetConfig, NormConfig, RunConfig
 from normlab.errors import NormlabError
 from normlab.nets import make_net
 from normlab.nets.disturbance import Disturbance
-from normlab.training.loop import train
+from normlab.tasks import train
 
 
 def test_shift_and_scale_differ_by_sample_and_channel_and_are_shared_by_positions() -> None:

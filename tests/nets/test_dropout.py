@@ -8,7 +8,7 @@ import torch
 from normlab.config import NetConfig, NormConfig, RunConfig
 from normlab.nets import NETS, make_net
 from normlab.nets.dropout import SeededDropout
-from normlab.training.loop import train
+from normlab.tasks import train
 
 
 def test_it_keeps_the_expected_share_and_scales_it() -> None:

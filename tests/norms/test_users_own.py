@@ -16,7 +16,7 @@ from normlab.norms.running import running_norms, survey
 from normlab.runs.evaluations import evaluate_run
 from normlab.runs.execute import execute
 from normlab.runs.store import Store
-from normlab.training.loop import train
+from normlab.tasks import train
 from normlab.training.statistics import RunningStatistics, recalibrate
 
 HEAD = "import torch\nfrom torch import nn\n"

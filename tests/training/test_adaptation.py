@@ -10,8 +10,8 @@ from normlab.config import MeasureConfig, RunConfig
 from normlab.errors import NormlabError
 from normlab.norms.batch import BatchNorm
 from normlab.norms.group import GroupNorm
+from normlab.tasks import train
 from normlab.training.adaptation import adapt
-from normlab.training.loop import train
 from normlab.training.statistics import RunningStatistics
 
 

@@ -12,8 +12,8 @@ from normlab.errors import NormlabError
 from normlab.nets import make_net
 from normlab.nets.checkpoint import forward_of
 from normlab.nets.fold import folded_difference
+from normlab.tasks import train
 from normlab.training.cost import net_costs
-from normlab.training.loop import train
 from normlab.training.memory import training_memory
 from normlab.training.peak import peak_bytes
 from normlab.training.synchronization import synchronization_costs

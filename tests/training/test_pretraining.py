@@ -18,7 +18,7 @@ from normlab.norms.running import running_norms
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
-from normlab.training.loop import load_all_but_head
+from normlab.tasks.supervised import load_all_but_head
 from normlab.training.statistics import RunningStatistics
 
 SOURCE = {

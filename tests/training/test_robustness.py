@@ -14,7 +14,7 @@ from normlab.nets import make_net
 from normlab.runs.evaluations import evaluate_run
 from normlab.runs.execute import execute
 from normlab.runs.store import Store
-from normlab.training.loop import train
+from normlab.tasks import train
 from normlab.training.robustness import corruptions
 
 TRAINED = {"data.train_size": 500, "data.validation_size": 300, "data.test_size": 300, "training.epochs": 6}

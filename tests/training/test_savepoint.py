@@ -17,7 +17,7 @@ from normlab.core.record import write_atomically
 from normlab.norms import METHODS
 from normlab.runs.execute import weights_sha256
 from normlab.runs.store import Store
-from normlab.training.loop import Result, train
+from normlab.tasks import Result, train
 from normlab.training.savepoint import Savepoint
 
 ROOT = Path(__file__).resolve().parents[2]

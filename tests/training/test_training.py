@@ -14,9 +14,9 @@ from normlab.nets import make_net
 from normlab.norms.batch import BatchNorm
 from normlab.norms.running import running_norms
 from normlab.runs.execute import weights_sha256
+from normlab.tasks import train
 from normlab.training.evaluate import evaluate, evaluate_on_batch_statistics
 from normlab.training.graph import ReplayedStep, can_be_replayed
-from normlab.training.loop import train
 from normlab.training.noise import (
     detached_statistics,
     gradient_noise,
@@ -240,7 +240,9 @@ def test_replayed_steps_learn_what_plain_ones_do(make_config: Make, monkeypatch:
     config = make_config({"data.augment": "crop", "schedule": "one_cycle", "training.accumulate": 2}, norm=norm)
     plain = train(config)
     monkeypatch.setattr(ReplayedStep, "_capture", capture)
-    monkeypatch.setattr("normlab.training.loop.replays", lambda config, statistics: can_be_replayed(config, statistics))
+    monkeypatch.setattr(
+        "normlab.tasks.supervised.replays", lambda config, statistics: can_be_replayed(config, statistics)
+    )
     replayed = train(config)
     assert replayed.history == plain.history
     for name, value in plain.weights.items():

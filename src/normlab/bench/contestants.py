@@ -12,8 +12,8 @@ from normlab.config import RunConfig
 from normlab.runs.execute import execute
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
+from normlab.tasks import train
 from normlab.training.device import keep_freed_memory, resolve_device, set_up
-from normlab.training.loop import train
 from normlab.training.timing import seconds_of, stepper
 
 BATCH = 128

@@ -11,7 +11,7 @@ from normlab.bench.contestants import configure, loops, runs, with_steps
 from normlab.bench.crew import Crew, take_turns
 from normlab.bench.rows import Row, amount, ratio
 from normlab.sweeps.compose import Composer
-from normlab.training.loop import train
+from normlab.tasks import train
 
 ROUNDS = 5
 NET = "CIFAR-10 · cnn_wide"

@@ -21,7 +21,7 @@ from normlab.errors import NormlabError
 from normlab.norms.custom import users_errors_told
 from normlab.runs.key import run_key, scientific, versions
 from normlab.runs.store import Store, weights_sha256
-from normlab.training.loop import Listener, Result, train
+from normlab.tasks import Listener, Result, train
 
 
 @lru_cache(maxsize=1)

@@ -7,9 +7,8 @@ from typing import Any
 import torch
 
 from normlab.config import RunConfig
-from normlab.data import find_image_set
-from normlab.nets import net_version
 from normlab.norms import norm_version
+from normlab.tasks import task_of
 from normlab.training.loop import LOOP_VERSION
 
 
@@ -28,12 +27,13 @@ def device_class(config: RunConfig) -> str:
 
 def versions(config: RunConfig) -> dict[str, str]:
     """The version of each component that the run uses."""
+    task = task_of(config)
     return {
         "loop": str(LOOP_VERSION),
-        "data": str(find_image_set(config.data.name).version),
-        "net": net_version(config.net),
+        "data": str(task.data_version(config.data)),
+        "net": task.net_version(config.net),
         "norm": norm_version(config.norm),
-        **({"source_data": str(find_image_set(config.source.data.name).version)} if config.source else {}),
+        **({"source_data": str(task.data_version(config.source.data))} if config.source else {}),
     }
 
 

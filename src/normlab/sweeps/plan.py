@@ -8,11 +8,11 @@ from typing import Any
 
 from normlab.config import MeasureConfig, RunConfig
 from normlab.core.record import write_atomically
-from normlab.data import find_image_set
 from normlab.runs.execute import is_done
 from normlab.runs.key import device_class
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Planned
+from normlab.tasks import task_of
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,6 @@ class Item:
     role: str
     evaluate: tuple[str, ...]
     cost: float
-
-
-def estimated_cost(config: RunConfig) -> float:
-    """The cost of a run in arbitrary units: a fixed part a step, and the multiplications of its samples."""
-    image_set = find_image_set(config.data.name)
-    channels, height, width = image_set.shape
-    images = config.data.train_size or {"digits": 1137}.get(config.data.name, 50_000)
-    multiplications, pixels, before = 0.0, float(height * width), channels
-    residual = config.net.name.startswith("resnet")
-    for after, depth in zip(config.net.widths, config.net.depths, strict=True):
-        layers = (depth - 2) // 3 if residual else depth
-        multiplications += pixels * 9 * (before * after + (layers - 1) * after * after)
-        pixels, before = pixels / 4, after
-    samples = config.training.epochs * images
-    layers = sum(config.net.depths)
-    return samples / config.data.batch_size * (0.4 + 0.25 * layers) + samples * multiplications * 1e-7
 
 
 def outstanding(planned: list[Planned], store: Store) -> list[Item]:
@@ -66,7 +50,7 @@ def outstanding(planned: list[Planned], store: Store) -> list[Item]:
             facts.get("experiment") or plan.experiment,
             facts.get("role") or plan.role,
             tuple(sorted({*missing, *(earlier.evaluate if earlier else ())})),
-            estimated_cost(config),
+            task_of(config).cost(config),
         )
     return sorted(merged.values(), key=lambda item: -item.cost)
 
@@ -82,7 +66,7 @@ def plan_content(items: list[Item], tracker: dict[str, Any], time_limit: float |
         "items": [
             {
                 "run_key": i.run_key,
-                "config": _on_device(i.config).model_dump(mode="json", exclude_none=True),
+                "config": _on_device(i.config).plain(),
                 "experiment": i.experiment,
                 "role": i.role,
                 "evaluate": i.evaluate,

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expansion
-from normlab.sweeps.plan import estimated_cost, outstanding
+from normlab.sweeps.plan import outstanding
 from normlab.sweeps.progress import duration
 from normlab.sweeps.work import failures
+from normlab.tasks import task_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def status_of(expansion: Expansion, store: Store) -> Status:
     unmeasured = sum(store.evaluation(plan.run_key, "cost") is None for plan in expansion.costs)
     running = store.running() & left
     failed = {key for plan in (store.root / "plans").glob("*.json") for key in failures(plan)} & left
-    cost = sum(estimated_cost(planned[key].config) for key in finished)
+    cost = sum(task_of(planned[key].config).cost(planned[key].config) for key in finished)
     seconds = sum(float(found.get("seconds") or 0) for found in finished.values())
     cost_left = sum(item.cost for item in items)
     waiting = expansion.waiting

@@ -34,7 +34,7 @@ def synchronization_costs(configs: Sequence[RunConfig]) -> list[dict[str, float]
 
 def _over(count: int, config: RunConfig) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        job = json.dumps([count, folder, config.model_dump(mode="json")])
+        job = json.dumps([count, folder, config.plain()])
         started = [
             subprocess.Popen([sys.executable, "-m", __name__, str(rank), job], stdout=subprocess.PIPE, text=True)
             for rank in range(count)

@@ -1,0 +1,43 @@
+"""Tasks: what is learned, one file each, and one line in the registry below. The loop knows none of them by name."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from normlab.config import RunConfig
+from normlab.errors import NormlabError
+from normlab.tasks import images
+from normlab.tasks.task import Task
+from normlab.training import loop
+from normlab.training.device import set_up
+from normlab.training.loop import Result
+from normlab.training.observers import Listener
+from normlab.training.savepoint import Savepoint
+
+TASKS: dict[str, Task] = {module.TASK.name: module.TASK for module in (images,)}
+
+
+def task_of(config: RunConfig) -> Task:
+    """The task of a run.
+
+    Raises:
+        NormlabError: for an unknown one.
+    """
+    if config.task not in TASKS:
+        raise NormlabError(f"unknown task {config.task!r}; there are {', '.join(TASKS)}")
+    return TASKS[config.task]
+
+
+def train(
+    config: RunConfig,
+    listener: Listener | None = None,
+    pretrained: Mapping[str, Tensor] | None = None,
+    savepoint: Savepoint | None = None,
+) -> Result:
+    """Set up the configured run and train it (:func:`normlab.training.loop.run`). ``pretrained`` are the weights of
+    ``config.pretraining``, where the configuration has a source.
+    """
+    task, device = task_of(config), set_up(config.numerics)
+    torch.manual_seed(config.seed)  # for norms of others: normlab's own parts have generators of their own
+    return loop.run(task.make(config, device, pretrained), config, listener, savepoint)

@@ -1,0 +1,159 @@
+"""Learning labels: one net, one optimizer, batches of (input, label), loss and accuracy."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from normlab.config import RunConfig, StopConfig
+from normlab.core.metric import CLASSIFICATION
+from normlab.data.batches import FIXED, Batches, Split, Splits, shift_images
+from normlab.nets.block import memory_format
+from normlab.nets.checkpoint import forward_of
+from normlab.seeds import generator
+from normlab.training.evaluate import CALIBRATION_IMAGES, evaluate, final_measures
+from normlab.training.graph import ReplayedStep, can_be_replayed
+from normlab.training.inputs import at_end, placed, planned_steps, shift_step
+from normlab.training.optim import make_optimizer, make_schedule
+from normlab.training.savepoint import Training
+from normlab.training.statistics import RunningStatistics, batch_statistics, recalibrate, recalibrated, training_mode
+from normlab.training.step import Step
+
+PROBE_SIZE = 256
+STOP_IMAGES = 500  # over which statistics are recalibrated to see whether training is where it is to stop
+
+
+class Supervised:
+    """A net that learns the labels of ``splits``: images (N, C, H, W) with a label each, or sequences (N, T) with one a position.
+
+    Whatever the statistics that norms keep while they train, measures read the configured running averages, and further ones at the end.
+    """
+
+    metrics = tuple(CLASSIFICATION)
+
+    def __init__(
+        self,
+        config: RunConfig,
+        splits: Splits,
+        make: Callable[[], nn.Module],
+        device: torch.device,
+        pretrained: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.config, self.device = config, device
+        self.splits = placed(splits, device, config)
+        self.net = make()
+        if pretrained is not None:
+            load_all_but_head(self.net, pretrained)
+        self.net.to(device, memory_format=memory_format(config.numerics.layout))  # type: ignore[call-overload]
+        if config.training.statistics == "target":
+            recalibrate(self.net, self.splits.train.images)
+        self.batches = Batches(self.splits.train, config.data, config.seed)
+        self.steps, self.per_epoch = planned_steps(config, self.batches.per_epoch)
+        self.optimizer = make_optimizer(config.optimizer, self.net.parameters())
+        self.schedule = make_schedule(config.schedule, self.optimizer, config.optimizer.lr, self.steps)
+        updates = self.steps * config.training.accumulate
+        self.statistics = RunningStatistics(self.net, updates, phases=config.measure.phases)
+        self.shifts_at = shift_step(config, self.steps)
+        training_mode(self.net, config.training.statistics)
+        forward = forward_of(self.net, config, self.splits.train.images[: config.data.batch_size])
+        self.learn = Step(self.net, forward, self.optimizer, self.statistics, config)
+        self.replayed = ReplayedStep(self.learn, self.batches) if replays(config, self.statistics) else None
+        self.training = Training(self.net, self.optimizer, self.schedule, self.statistics, self.batches)
+        self._stream = self.batches.drawn()
+        self._probe = self._probe_batch() if config.measure.probe_loss else None
+
+    def step(self, number: int, loss: Tensor) -> None:
+        drawn = [next(self._stream) for _ in range(self.config.training.accumulate)]
+        measured = tuple(self.statistics.advance() for _ in drawn)
+        if self.replayed:
+            self.replayed(drawn, measured, loss)
+        else:
+            shift = self.config.data.shift if number >= self.shifts_at else None
+            made = (self.batches.batch(*each) for each in drawn)
+            self.learn(((shift_images(images, shift), labels) for images, labels in made), measured, loss)
+        if self.schedule:
+            self.schedule.step()
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Loss and accuracy on the validation split with running averages; with ``measure.train_set`` also on both splits with
+        recalibrated statistics, which do not lag behind the weights.
+        """
+        self.statistics.install()
+        row: dict[str, float] = {}
+        row["validation_loss"], row["validation_accuracy"] = evaluate(self.net, self.splits.validation)
+        if self.config.measure.train_set:
+            part = self._part(CALIBRATION_IMAGES)
+            with recalibrated(self.net, part.images):
+                row["train_set_loss"], row["train_set_accuracy"] = evaluate(self.net, part)
+                _, row["validation_accuracy_recalibrated"] = evaluate(self.net, self.splits.validation)
+        training_mode(self.net, self.config.training.statistics)
+        return row
+
+    @torch.no_grad()
+    def probe(self) -> Tensor:
+        """With that batch's own statistics."""
+        assert self._probe is not None
+        with batch_statistics(self.net):
+            return F.cross_entropy(self.net(self._probe.images), self._probe.labels)
+
+    @torch.no_grad()
+    def reached(self, stop: StopConfig, losses: Tensor) -> bool:
+        if stop.measure == "train_loss":
+            return losses[-stop.every :].mean().item() <= stop.at
+        asked = self._part(STOP_IMAGES)
+        with recalibrated(self.net, asked.images):
+            loss, accuracy = evaluate(self.net, asked if stop.measure == "train_set_loss" else self.splits.validation)
+        self.net.train()
+        return loss <= stop.at if stop.measure == "train_set_loss" else accuracy >= stop.at
+
+    def measure(self) -> dict[str, float]:
+        seen = at_end(self.splits, self.config, self.steps)
+        return final_measures(self.net, self.statistics, seen, self.config.data.batch_size)
+
+    def facts(self) -> dict[str, float]:
+        parameters = sum(p.numel() for p in self.net.parameters())
+        return {"chance": 1 / self.splits.classes, "num_parameters": parameters}
+
+    def failed_step(self, losses: Tensor) -> int | None:
+        """The first step whose loss is not finite; the last one if the mean loss of the last tenth is no better than that of predicting
+        at random.
+        """
+        broken = (~torch.isfinite(losses)).nonzero()
+        if len(broken):
+            return int(broken[0]) + 1
+        last_tenth = losses[-max(1, len(losses) // 10) :]
+        return len(losses) if last_tenth.mean().item() >= math.log(self.splits.classes) else None
+
+    def weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().cpu().clone() for name, value in self.net.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        return self.training.state()
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        self.training.go_on(dict(state))
+
+    def _part(self, size: int) -> Split:
+        """The first training samples."""
+        return Split(self.splits.train.images[:size], self.splits.train.labels[:size])
+
+    def _probe_batch(self) -> Split:
+        validation = self.splits.validation
+        order = torch.randperm(len(validation), generator=generator(FIXED, "probe"))[:PROBE_SIZE]
+        return Split(validation.images[order], validation.labels[order])
+
+
+def replays(config: RunConfig, statistics: RunningStatistics) -> bool:
+    """Whether steps are captured as a CUDA graph and replayed."""
+    return config.numerics.cuda_graph and can_be_replayed(config, statistics)
+
+
+def load_all_but_head(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load the weights of another training of the same net, but for its last linear layer, which keeps its initial ones."""
+    head = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)][-1]
+    kept = {name: value for name, value in net.state_dict().items() if name.startswith(f"{head}.")}
+    net.load_state_dict({name: value for name, value in weights.items() if not name.startswith(f"{head}.")} | kept)
