@@ -138,6 +138,7 @@ def _runs_of(commands: list[Any]) -> Callable[[Any], Callable[[], Any]]:
     from normlab.sweeps.expand import Expansion, Planned
 
     planned = [
-        Planned(run_key(c.run), c.run, None, "report", evaluate=named_evaluations(c.evaluation)) for c in commands
+        Planned(run_key(c.run), c.run, None, "report", evaluate=named_evaluations(c.evaluation, c.run))
+        for c in commands
     ]
     return lambda store: lambda: Expansion(planned=list(planned))

@@ -88,7 +88,7 @@ def test_folding_changes_nothing() -> None:
 @pytest.mark.slow
 def test_synchronization_sends_what_its_statistics_are(make_config: Make) -> None:
     (found,) = synchronization_costs([make_config({"norm": "sync", "net.hidden": 16})])
-    channels, layers = 8 + 8, 2  # one convolution and one hidden layer
+    channels, layers = 8 + 16, 2  # one convolution and one hidden layer
     forward = 4 * (2 * channels + layers)  # sums, sums of squares, and a count each, in float32
     backward = 4 * (2 * channels + layers)
     assert found["bytes_2"] == found["bytes_4"] == forward + backward

@@ -25,4 +25,7 @@ class Metric:
 
 LOSS = Metric("loss", "down", "nats")
 ACCURACY = Metric("accuracy", "up", "share of samples", failed="chance")
+FRECHET = Metric("frechet", "down", "squared distance of standardized pixels")
 CLASSIFICATION = {metric.name: metric for metric in (ACCURACY, LOSS)}
+GENERATION = {metric.name: metric for metric in (FRECHET,)}
+METRICS = CLASSIFICATION | GENERATION

@@ -258,13 +258,15 @@ class StatisticsGap(Reading):
 
 @dataclass(frozen=True)
 class Failed(Reading):
-    """1 for a run that diverged or whose training loss ends within 1 % of predicting at random, else 0."""
+    """1 for a run that diverged or whose training loss ends within 1 % of predicting at random, where its task has such, else 0."""
 
     def _read(self, runs: Runs, run_key: str) -> Value | None:
         facts = runs.facts(run_key)
         if facts is None or facts["status"] == "missing":
             return None
-        stuck = facts["status"] == "diverged" or facts["train_loss"] > 0.99 * math.log(1 / facts["chance"])
+        stuck = facts["status"] == "diverged"
+        if "chance" in facts:
+            stuck = stuck or facts["train_loss"] > 0.99 * math.log(1 / facts["chance"])
         return Value(float(stuck))
 
 

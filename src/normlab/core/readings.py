@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from normlab.core import over_runs, reading
-from normlab.core.metric import ACCURACY, CLASSIFICATION, Direction
+from normlab.core.metric import ACCURACY, METRICS, Direction
 from normlab.core.over_runs import OverRuns
 from normlab.core.reading import Reading
 from normlab.errors import NormlabError
@@ -27,7 +27,7 @@ AnyReading = Reading | OverRuns
 NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 DECAY = rf"(?:decay_{NUMBER}|phases)"
 STATISTICS = rf"(?:recalibrated|batch|{DECAY})"
-METRICS = "|".join(CLASSIFICATION)
+NAMES = "|".join(METRICS)
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ def _evaluation(evaluation: str, measures: str, direction: Direction | None, exa
 
 FORMS = (
     Form(
-        rf"(?:validation|test)_({METRICS})(?:_{STATISTICS})?|train_({METRICS})(?:_recalibrated)?",
-        lambda text, one, other: reading.Final(text, CLASSIFICATION[one or other]),
+        rf"(?:validation|test)_({NAMES})(?:_{STATISTICS})?|train_({NAMES})(?:_recalibrated)?",
+        lambda text, one, other: reading.Final(text, METRICS[one or other]),
         "test_accuracy",
     ),
     Form(
-        rf"validation_({METRICS})@({NUMBER})",
-        lambda text, metric, epoch: reading.At(text, CLASSIFICATION[metric], float(epoch)),
+        rf"validation_({NAMES})@({NUMBER})",
+        lambda text, metric, epoch: reading.At(text, METRICS[metric], float(epoch)),
         "validation_accuracy@2",
     ),
     Form(

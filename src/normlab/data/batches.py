@@ -218,7 +218,7 @@ class Batches:
     def drawn(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         """What makes up each batch: indices (B,) of its images, and how they move."""
         distinct = self.config.batch_size // self.config.repeats
-        device, height = self.split.labels.device, self.split.images.shape[2]
+        device, height = self.split.labels.device, self.split.images.shape[-2]
         while True:
             self._epoch = self._order.get_state()
             order = sent(torch.randperm(len(self.split), generator=self._order), device)

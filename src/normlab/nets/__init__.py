@@ -1,6 +1,6 @@
 """Nets: one file each, and one line in the registry below. Where the norm stands is decided in block.py."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import nn
 
@@ -15,7 +15,8 @@ from normlab.norms import wrap_layer
 from normlab.seeds import generator
 
 # name: (builder, version). The version is bumped when a net's results change.
-NETS: dict[str, tuple[Callable[[Parts, tuple[int, int, int], int], nn.Module], int]] = {
+Nets = Mapping[str, tuple[Callable[[Parts, tuple[int, int, int], int], nn.Module], int]]
+NETS: Nets = {
     "cnn": (cnn.build, 1),
     "mlp": (mlp.build, 1),
     "resnet": (resnet.build, 1),
@@ -24,16 +25,17 @@ NETS: dict[str, tuple[Callable[[Parts, tuple[int, int, int], int], nn.Module], i
 }
 
 
-def make_net(net: NetConfig, norm: NormConfig, shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
-    """The net of a configuration with its initial weights: (N, ``shape``) → (N, ``classes``).
+def make_net(
+    net: NetConfig, norm: NormConfig, shape: tuple[int, int, int], classes: int, seed: int, nets: Nets = NETS
+) -> nn.Module:
+    """The net of a configuration with its initial weights: (N, ``shape``) → (N, ``classes``). A task may have ``nets`` of its own.
 
     Raises:
         NormlabError: for an unknown net, or a norm that does not fit it.
     """
-    if net.name not in NETS:
-        raise NormlabError(f"unknown net {net.name!r}; there are {', '.join(NETS)}")
+    net_version(net, nets)
     parts = Parts(net, norm)
-    built = NETS[net.name][0](parts, shape, classes)
+    built = nets[net.name][0](parts, shape, classes)
     if net.zero_init_residual and not parts.branches_closed:
         raise NormlabError(
             f"net.zero_init_residual: no residual branch of net={net.name} ends in a norm with a learnable γ here"
@@ -54,8 +56,12 @@ def _seed_noise(net: nn.Module, seed: int) -> None:
             layer.source = generator(seed, f"{name}/{index}")
 
 
-def net_version(net: NetConfig) -> str:
-    """What a run's key holds of the net's code."""
-    if net.name not in NETS:
-        raise NormlabError(f"unknown net {net.name!r}; there are {', '.join(NETS)}")
-    return str(NETS[net.name][1])
+def net_version(net: NetConfig, nets: Nets = NETS) -> str:
+    """What a run's key holds of the net's code.
+
+    Raises:
+        NormlabError: for a net that the task has not.
+    """
+    if net.name not in nets:
+        raise NormlabError(f"unknown net {net.name!r} for this task; there are {', '.join(nets)}")
+    return str(nets[net.name][1])

@@ -53,6 +53,10 @@ class Parts:
         )
         return self._joined(layer, norm, "conv")
 
+    def plain_conv(self, channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+        """A convolution that no norm follows."""
+        return nn.Conv2d(channels_in, channels_out, kernel, stride=stride, padding=kernel // 2)
+
     def linear(self, features_in: int, features_out: int, norm: nn.Module) -> nn.Module:
         """A fully connected layer whose output ``norm`` is the first norm to see."""
         return self._joined(nn.Linear(features_in, features_out, bias=self._needs_bias(norm)), norm, "fc")

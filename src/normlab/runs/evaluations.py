@@ -13,18 +13,21 @@ from normlab.norms.custom import users_errors_told
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
+from normlab.tasks.images import TASK as IMAGES
 from normlab.training.device import set_up
 from normlab.training.evaluations import EVALUATIONS
 from normlab.training.inputs import at_end, placed, planned_steps
 
 
-def named_evaluations(wanted: str | Sequence[str] | None) -> tuple[str, ...]:
+def named_evaluations(wanted: str | Sequence[str] | None, config: RunConfig) -> tuple[str, ...]:
     """The evaluations that a command line names: none, one or a list.
 
     Raises:
-        NormlabError: for one that is not there.
+        NormlabError: for one that is not there, or asked of a run whose task has none.
     """
     names = (wanted,) if isinstance(wanted, str) else tuple(wanted or ())
+    if names and config.task != IMAGES.name:
+        raise NormlabError(f"evaluation={names[0]}: evaluations are of task={IMAGES.name}, not of task={config.task}")
     for name in names:
         if name not in EVALUATIONS:
             raise NormlabError(f"unknown evaluation {name!r}; there are {', '.join(EVALUATIONS)}")
@@ -40,7 +43,7 @@ def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]
     Raises:
         NormlabError: for an unknown evaluation.
     """
-    named_evaluations(name)
+    named_evaluations(name, config)
     key = run_key(config)
     weights = store.weights(key)
     if weights is None and not store.is_missing(key):

@@ -31,7 +31,7 @@ COLUMNS = [
     "statistics_batch", "optimizer", "lr", "norm_momentum", "eps", "init", "seed", "status", "reason", "diverged_step",
     "test_accuracy", "test_loss", "train_loss", "seconds",
 ]  # fmt: skip
-# The columns of history.parquet.
+# The first columns of history.parquet.
 HISTORY = [
     "run_key", "step", "epoch", "train_loss", "validation_loss", "validation_accuracy", "train_set_loss",
     "train_set_accuracy", "validation_accuracy_recalibrated", "probe_loss",
@@ -301,7 +301,8 @@ class Store:
             for measure, value in measures.items()
         ]
         history = pd.concat([h.dropna(axis=1, how="all") for h in histories]) if histories else pd.DataFrame()
-        self._write_table("history", history.reindex(columns=HISTORY))
+        further = sorted(set(history.columns) - set(HISTORY))  # a task's own metrics
+        self._write_table("history", history.reindex(columns=[*HISTORY, *further]))
         if evaluations:
             self._write_table("evaluations", pd.DataFrame(evaluations))
         self._write_table("runs", self.runs())

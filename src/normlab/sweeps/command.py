@@ -77,7 +77,7 @@ class Command(Strict):
         if isinstance(own.get("results"), int | float):
             own["results"] = str(own["results"])
         command = check(cls, {name: value for name, value in own.items() if name != "hydra"} | {"run": run})
-        named_evaluations(command.evaluation)
+        named_evaluations(command.evaluation, command.run)
         if command.sweep.grids is not None and not command.experiment:
             raise NormlabError("sweep.grids: grids belong to an experiment; set experiment=… with -m")
         return command

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from normlab.config import RunConfig
+from normlab.core.metric import ACCURACY, METRICS
 from normlab.errors import NormlabError
 from normlab.runs.evaluations import evaluate_run, named_evaluations
 from normlab.runs.execute import execute, is_done, scientific
@@ -15,7 +16,7 @@ from normlab.runs.store import Store
 from normlab.sweeps.command import Command
 from normlab.tracking import make_tracker
 
-SHOWN = ("test_accuracy", "test_accuracy_recalibrated", "test_accuracy_batch", "test_loss", "train_loss", "seconds")
+KINDS = ("", "_recalibrated", "_batch")  # of statistics
 
 
 def train_one(command: Command) -> None:
@@ -32,7 +33,7 @@ def train_one(command: Command) -> None:
     config = command.run
     store = Store.of_scale(command.results, command.scale.name).refresh()
     key = run_key(config)
-    evaluations = named_evaluations(command.evaluation)
+    evaluations = named_evaluations(command.evaluation, command.run)
     done = is_done(store, key, config) and not store.is_missing(key)
     if done:
         console.print(f"run {key} is done already:")
@@ -75,10 +76,9 @@ def _train(config: RunConfig, store: Store, tracker_config: dict[str, Any], cons
     record = None
 
     def listen(row: dict[str, float]) -> None:
-        console.print(
-            f"epoch {row['epoch']:6.2f}   train loss {row['train_loss']:.4f}   "
-            f"validation loss {row['validation_loss']:.4f}   validation accuracy {row['validation_accuracy']:.4f}"
-        )
+        seen = [name for name in row if name == "train_loss" or name.startswith("validation_")]
+        told = (f"{name.replace('_', ' ')} {row[name]:.4f}" for name in seen if not name.endswith("_recalibrated"))
+        console.print(f"epoch {row['epoch']:6.2f}   {'   '.join(told)}")
         tracker.row(row)
 
     try:
@@ -92,7 +92,11 @@ def _show(store: Store, key: str, evaluations: tuple[str, ...], console: Console
     facts = store.facts(key) or {}
     end = f" at step {facts['diverged_step']:.0f}" if facts.get("diverged_step") else ""
     console.print(f"{facts['status']}{end}" + (f": {facts['reason']}" if facts.get("reason") else ""))
-    for name in SHOWN:
+    metrics = METRICS.values()
+    finals = [
+        f"test_{metric.name}{kind}" for metric in metrics for kind in (KINDS if metric is ACCURACY else KINDS[:1])
+    ]
+    for name in (*finals, "train_loss", "seconds"):
         if facts.get(name) is not None:
             console.print(f"  {name:28s} {facts[name]:.4f}")
     for evaluation in evaluations:

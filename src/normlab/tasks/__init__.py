@@ -7,7 +7,7 @@ from torch import Tensor
 
 from normlab.config import RunConfig
 from normlab.errors import NormlabError
-from normlab.tasks import images
+from normlab.tasks import gan, images, text
 from normlab.tasks.task import Task
 from normlab.training import loop
 from normlab.training.device import set_up
@@ -15,7 +15,7 @@ from normlab.training.loop import Result
 from normlab.training.observers import Listener
 from normlab.training.savepoint import Savepoint
 
-TASKS: dict[str, Task] = {module.TASK.name: module.TASK for module in (images,)}
+TASKS: dict[str, Task] = {module.TASK.name: module.TASK for module in (images, text, gan)}
 
 
 def task_of(config: RunConfig) -> Task:

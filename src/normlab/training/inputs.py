@@ -27,7 +27,9 @@ def placed(splits: Splits, device: torch.device, config: RunConfig) -> Splits:
     layout = memory_format(config.numerics.layout)
 
     def place(split: Split) -> Split:
-        images = split.images.to(device).contiguous(memory_format=layout)
+        images = split.images.to(device)
+        if images.dim() == 4:
+            images = images.contiguous(memory_format=layout)
         return replace(split, images=images, labels=split.labels.to(device))
 
     validation, test = (place(shifted(split, config.data.shift)) for split in (splits.validation, splits.test))

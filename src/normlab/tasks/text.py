@@ -1,0 +1,146 @@
+"""Next characters: an LSTM reads text and says at every position which character comes next."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from normlab.config import DataConfig, NetConfig, RunConfig
+from normlab.core.metric import CLASSIFICATION
+from normlab.data.batches import FIXED, Split, Splits
+from normlab.errors import NormlabError
+from normlab.nets import make_net, net_version
+from normlab.nets.block import Parts
+from normlab.seeds import generator
+from normlab.tasks.supervised import Supervised
+from normlab.tasks.task import Task
+
+CHARACTERS = "0123456789+=;"
+LENGTH = 32  # characters of a sequence
+SIZES = {"train": 2000, "test": 1000}  # sequences, where the configuration says nothing
+DATA = {"sums": 1}  # name: version
+
+
+def sums(count: int, source: torch.Generator) -> Tensor:
+    """``count`` sequences of LENGTH + 1 characters, as their numbers: sums of two numbers below 100, such as ``7+35=42;``, one behind
+    the other from a random place on.
+    """
+    rows = []
+    for _ in range(count):
+        text = ""
+        first = int(torch.randint(0, 6, (1,), generator=source))
+        while len(text) < first + LENGTH + 1:
+            a, b = torch.randint(0, 100, (2,), generator=source).tolist()
+            text += f"{a}+{b}={a + b};"
+        rows.append([CHARACTERS.index(character) for character in text[first : first + LENGTH + 1]])
+    return torch.tensor(rows)
+
+
+def load(data: DataConfig, seed: int) -> Splits:
+    """Sequences (N, T) and the character behind each of theirs (N, T); training ones are drawn by ``seed``.
+
+    Raises:
+        NormlabError: for other data, and for what only images have.
+    """
+    if data.name not in DATA:
+        raise NormlabError(f"task=text reads data={', '.join(DATA)}, not data={data.name}")
+    images_own = {
+        "augment": "none",
+        "repeats": 1,
+        "shift": None,
+        "label_noise": 0.0,
+        "pixel_noise": 0.0,
+        "classes": None,
+    }
+    for name, default in images_own.items():
+        if getattr(data, name) != default:
+            raise NormlabError(f"data.{name}: texts have none")
+
+    def split(count: int, source: torch.Generator) -> Split:
+        whole = sums(count, source)
+        return Split(whole[:, :-1].contiguous(), whole[:, 1:].contiguous())
+
+    train = split(data.train_size or SIZES["train"], generator(seed, "subset"))
+    validation = split(data.validation_size, generator(FIXED, "validation"))
+    test = split(data.test_size or SIZES["test"], generator(FIXED, "test"))
+    if len(train) < data.batch_size:
+        raise NormlabError(f"data.batch_size={data.batch_size} is more than the {len(train)} training sequences")
+    return Splits(train, validation, test, (1, 1, LENGTH), len(CHARACTERS))
+
+
+class LSTM(nn.Module):
+    """A long short-term memory, with a norm at what the input gives to its gates.
+
+    i, f, g, o = norm(W_x x_t) + W_h h_{t−1} + b;   c_t = σ(f)·c_{t−1} + σ(i)·tanh(g);   h_t = σ(o)·tanh(c_t).
+
+    The norm sees the gates of all positions at once, (N·T, 4H), one sample a position: layer norm reduces over the features of one
+    position, batch norm over samples and positions. (N, T) characters → (N, classes, T) logits.
+
+    Papers: Hochreiter & Schmidhuber 1997; the norm's place is that of Laurent et al. 2016.
+    """
+
+    def __init__(self, parts: Parts, classes: int) -> None:
+        super().__init__()
+        (hidden,) = parts.net.widths
+        self.classes, self.hidden = classes, hidden
+        norm = parts.norm(4 * hidden, "fc")
+        self.reads = parts.linear(classes, 4 * hidden, norm)
+        self.norm = norm
+        self.recurs = nn.Linear(hidden, 4 * hidden)
+        self.drops = nn.Sequential(*parts.dropout())
+        self.says = nn.Linear(hidden, classes)
+
+    def forward(self, input: Tensor) -> Tensor:
+        N, T = input.shape
+        letters = F.one_hot(input, self.classes).to(self.says.weight.dtype)
+        gates = self.norm(self.reads(letters.flatten(0, 1))).view(N, T, -1)
+        h = c = gates.new_zeros(N, self.hidden)
+        states = []
+        for t in range(T):
+            i, f, g, o = (gates[:, t] + self.recurs(h)).chunk(4, 1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            states.append(h)
+        return self.says(self.drops(torch.stack(states, 1))).transpose(1, 2)
+
+
+def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """An :class:`LSTM` of one layer of ``net.widths`` features.
+
+    Raises:
+        NormlabError: for several widths.
+    """
+    del shape  # it reads sequences of any length
+    if len(parts.net.widths) != 1 or parts.net.depths != (1,):
+        raise NormlabError(f"net.widths={list(parts.net.widths)}: net=lstm has one layer, as in net.widths=[64]")
+    return LSTM(parts, classes)
+
+
+NETS = {"lstm": (build, 1)}
+
+
+def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tensor] | None) -> Supervised:
+    """The LSTM on its text."""
+    splits = load(config.data, config.seed)
+
+    def net() -> nn.Module:
+        return make_net(config.net, config.norm, splits.shape, splits.classes, config.seed, NETS)
+
+    return Supervised(config, splits, net, device, pretrained)
+
+
+def data_version(data: DataConfig) -> int:
+    return DATA.get(data.name, 0)
+
+
+def version(net: NetConfig) -> str:
+    return net_version(net, NETS)
+
+
+def cost(config: RunConfig) -> float:
+    sequences = config.training.epochs * (config.data.train_size or SIZES["train"])
+    return sequences * LENGTH * (0.02 + config.net.widths[0] ** 2 * 1e-6)
+
+
+TASK = Task("text", CLASSIFICATION, make, data_version, version, cost)

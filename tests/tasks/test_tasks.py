@@ -1,0 +1,156 @@
+"""Every task trains, learns, resumes, sweeps, is recorded and read through the same code."""
+
+import math
+import random
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from normlab.config import RunConfig
+from normlab.core.readings import of_one_run
+from normlab.errors import NormlabError
+from normlab.runs.execute import execute
+from normlab.runs.key import run_key, scientific
+from normlab.runs.store import Store
+from normlab.sweeps.compose import Composer
+from normlab.tasks import TASKS, gan, text, train
+from tests.training.test_savepoint import interrupted, same
+
+LSTM = {
+    "task": "text",
+    "data": "sums",
+    "net": "lstm",
+    "data.train_size": 200,
+    "data.validation_size": 100,
+    "data.test_size": 100,
+    "net.widths": [24],
+    "optimizer.lr": 1.0,
+    "training.epochs": 4,
+}
+DCGAN = {
+    "task": "gan",
+    "data": "digits",
+    "net": "dcgan",
+    "data.train_size": 400,
+    "net.widths": [8, 16],
+    "optimizer": "adam",
+    "optimizer.lr": 0.002,
+    "optimizer.betas": [0.5, 0.999],
+    "training.epochs": 4,
+}
+SMALL = {"text": LSTM, "gan": DCGAN}
+Make = Callable[..., RunConfig]
+
+
+@pytest.fixture(params=sorted(SMALL))
+def task(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def make(composer: Composer, task: str, norm: str = "batch", **overrides: object) -> RunConfig:
+    return composer({**SMALL[task], "norm": norm, **overrides})
+
+
+def test_the_registry_names_what_it_holds() -> None:
+    assert all(name == task.name for name, task in TASKS.items())
+    assert set(SMALL) | {"images"} == set(TASKS)
+
+
+def test_images_keep_their_keys(make_config: Make) -> None:
+    assert "task" not in scientific(make_config())
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer", "group"])
+def test_it_trains_and_measures_its_own_metrics(composer: Composer, task: str, norm: str) -> None:
+    result = train(make(composer, task, norm))
+    assert result.status == "ok"
+    for name, metric in TASKS[task].metrics.items():
+        assert math.isfinite(result.measures[f"test_{name}"])
+        assert all(math.isfinite(row[f"validation_{name}"]) for row in result.history if row[f"validation_{name}"])
+        assert metric.better in ("up", "down")
+
+
+def test_an_lstm_learns_what_can_be_known_of_sums(composer: Composer) -> None:
+    """Where the plus, the equals sign and the semicolon stand is known; half of the digits are drawn at random."""
+    result = train(make(composer, "text", "layer"))
+    assert result.measures["test_loss"] < 0.8 * math.log(len(text.CHARACTERS))
+    assert result.measures["test_accuracy"] > 0.3
+
+
+def test_made_images_come_nearer_to_real_ones(composer: Composer) -> None:
+    before, after = (train(make(composer, "gan", **{"training.epochs": epochs})) for epochs in (0, 6))
+    assert after.measures["test_frechet"] < 0.8 * before.measures["test_frechet"]
+
+
+def test_the_distance_of_normal_samples_is_the_formula() -> None:
+    source = torch.Generator().manual_seed(0)
+    first = torch.randn(20_000, 3, generator=source) * torch.tensor([1.0, 2.0, 0.5])
+    second = torch.randn(20_000, 3, generator=source) * torch.tensor([2.0, 2.0, 1.5]) + torch.tensor([1.0, 0.0, 0.0])
+    # with diagonal covariances: Σ (μ₁ − μ₂)² + (σ₁ − σ₂)²
+    assert gan.frechet(first, second) == pytest.approx(1 + 1 + 0 + 1, abs=0.1)
+    assert gan.frechet(first, first) == pytest.approx(0, abs=1e-9)
+
+
+def test_text_is_sums_that_are_right() -> None:
+    rows = text.sums(20, torch.Generator().manual_seed(0))
+    for row in rows.tolist():
+        line = "".join(text.CHARACTERS[number] for number in row)
+        for whole in line.split(";")[1:-1]:
+            left, right = whole.split("=")
+            assert sum(map(int, left.split("+"))) == int(right)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+def test_it_goes_on_bit_by_bit(composer: Composer, task: str, tmp_path: Path, norm: str) -> None:
+    config = make(composer, task, norm, schedule="cosine")
+    whole = train(config)
+    steps = int(whole.measures["steps"])
+    stops = sorted(random.Random(0).sample(range(1, steps), 2))
+    same(interrupted(config, tmp_path / "savepoint.pt", stops), whole)
+
+
+def test_a_record_is_kept_and_read(composer: Composer, task: str, tmp_path: Path) -> None:
+    config = make(composer, task)
+    store = Store(tmp_path / "quick")
+    execute(config, store)
+    store.compact()
+    store = Store(tmp_path / "quick").refresh()
+    key = run_key(config)
+    for name in TASKS[task].metrics:
+        at_end = of_one_run(f"test_{name}").read(store, key)
+        halfway = of_one_run(f"validation_{name}@2").read(store, key)
+        assert at_end is not None
+        assert halfway is not None
+    assert of_one_run("failed").read(store, key) == (0.0, False, 0.0)
+
+
+def test_it_sweeps(task: str, tmp_path: Path, call: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    words = [f"{key.lstrip('+')}={value}".replace(" ", "") for key, value in SMALL[task].items()]
+    done = call("train.py", "-m", *words, "training.epochs=1", "norm=batch,layer", "seed=0,1", "sweep.workers=1")
+    assert done.returncode == 0, done.stderr
+    runs = Store(tmp_path / "results" / "quick").refresh().runs()
+    assert len(runs) == 4
+    assert set(runs["status"]) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"task": "music"}, "unknown task 'music'"),
+        ({**LSTM, "data": "digits"}, "task=text reads data=sums"),
+        ({**LSTM, "net": "cnn"}, "unknown net 'cnn' for this task"),
+        ({**LSTM, "data.augment": "crop"}, "data.augment: texts have none"),
+        ({**LSTM, "norm": "instance"}, "one value a channel"),
+        ({**LSTM, "net.widths": [8, 8]}, "net=lstm has one layer"),
+        ({**DCGAN, "data.shift": {"start": 0.5}}, "data.shift is nothing that task=gan knows"),
+        ({**DCGAN, "measure.probe_loss": True}, "measure.probe_loss is nothing that task=gan knows"),
+        ({**DCGAN, "net.widths": [8]}, "net=dcgan has two widths"),
+        ({"net": "lstm"}, "unknown net 'lstm' for this task"),
+    ],
+)
+def test_what_does_not_fit_is_refused(composer: Composer, overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(NormlabError, match=message):
+        train(composer(overrides))
