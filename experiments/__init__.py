@@ -15,7 +15,7 @@ from normlab.core.claim import Claim
 from normlab.core.design import Design, load_design
 from normlab.errors import NormlabError
 from normlab.report.choice import Situation
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 
 NAMES = (
     "definition",

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, method_title, plain_log_axis
 
 GHOST = Text("statistics batch, optimizer's batch fixed", "統計バッチのみ変更")
@@ -247,7 +247,7 @@ CLAIMS = (
             "順伝播でバッチ統計量を使うと確かにノイズは増え、バッチが小さいほど大きい。"
             "しかし勾配が統計量を通ると、バッチ平均と正規化入力の方向の成分が除かれ、増えた分以上に減る。",
         ),
-        beside=tuple(
+        shown_besides=tuple(
             Case(
                 Text(f"batches of {size}", f"バッチ {size}"),
                 tuple(

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Text
 from normlab.nets.fold import folded_difference
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES, mean_and_interval, method_title
 
 LARGE = 128

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES, draw_points, legend_of_dots
 
 STANDARD = 0.1  # how far from mean 0 and variance 1 still counts as standardized
@@ -93,7 +93,7 @@ CLAIMS = (
             standardized("batch", "norm before the activation", "正規化が活性化の前"),
             standardized("after", "norm after the activation", "正規化が活性化の後"),
         ),
-        beside=(
+        shown_besides=(
             standardized("batch", "what norms give, before the activation", "活性化の前の、正規化の出力", of="norm_"),
             standardized("none", "without norm", "正規化なし"),
         ),
@@ -146,7 +146,9 @@ CLAIMS = (
                 given=(accuracy("batch", "none"), drifts_more("early"), drifts_more("late")),
             ),
         ),
-        beside=(Case(Text("does the noisy net gain", "ノイズつきでも利得があるか"), (accuracy("noisy", "none"),)),),
+        shown_besides=(
+            Case(Text("does the noisy net gain", "ノイズつきでも利得があるか"), (accuracy("noisy", "none"),)),
+        ),
         checked=Text(
             "The noise moves the inputs as it should: their drift is far above that without norm. It is also too strong for these small "
             "nets: with moving and with steady noise alike they end little above chance, so that the second part compares two nets on "

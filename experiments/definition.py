@@ -5,14 +5,14 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from normlab.core.claim import Claim, Finding, Text
-from normlab.norms import statements
+from normlab.norms import exact
 from normlab.norms.shards import shards_against_whole
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 
 EXACT = 1e-9  # of float64 arithmetic on numbers of order one
 
 
-def exact(
+def computed(
     id: str,
     sources: tuple[str, ...],
     statement: Text,
@@ -34,7 +34,7 @@ def all_small(numbers: dict[str, float]) -> bool:
 
 
 CLAIMS = (
-    exact(
+    computed(
         "normalized-moments",
         ("A §1", "A §2", "B how 3"),
         Text(
@@ -46,10 +46,10 @@ CLAIMS = (
             "reaches 1 only as ε → 0.",
             "分散が ε の10分の1のチャネルを含む2チャネルで計算。平均は0、分散は σ²/(σ²+ε) で、1になるのは ε→0 のときだけ。",
         ),
-        statements.normalized_moments,
+        exact.normalized_moments,
         lambda n: n["largest |mean|"] < EXACT and n["distance of variance from σ²/(σ²+ε)"] < EXACT,
     ),
-    exact(
+    computed(
         "any-distribution",
         ("A §1", "A §2"),
         Text(
@@ -61,10 +61,10 @@ CLAIMS = (
             "distribution, both would be zero.",
             "偏った分布と二山の分布について、歪度と尖度を正規化の前後で比べる。標準正規分布になるなら両方とも0のはずである。",
         ),
-        statements.shape_of_distribution,
+        exact.shape_of_distribution,
         lambda n: abs(n["skewness after"]) < 0.1 and abs(n["excess kurtosis after"]) < 0.1,
     ),
-    exact(
+    computed(
         "epsilon-inside-root",
         ("A §1", "A §2", "B components 4", "B how 3"),
         Text("ε is added to the variance, inside the root.", "ε は平方根の中で分散に加えられる。"),
@@ -72,10 +72,10 @@ CLAIMS = (
             "Outputs against both formulas where ε matters (σ = 0.01, ε = 1e-3), and how far apart the two are.",
             "ε が効く条件(σ=0.01、ε=1e-3)で、出力を両方の式と比べる。",
         ),
-        statements.epsilon_in_the_root,
+        exact.epsilon_in_the_root,
         lambda n: n["distance from (x − μ)/√(σ² + ε)"] < EXACT < n["distance from (x − μ)/(√σ² + ε)"],
     ),
-    exact(
+    computed(
         "scale-and-shift",
         ("A §1", "A §2", "B components 2"),
         Text(
@@ -85,10 +85,10 @@ CLAIMS = (
             "Deviation and mean of the output against γ and β, for variances far above ε.",
             "分散が ε より十分大きいときの、出力の標準偏差・平均と γ・β の差。",
         ),
-        statements.scale_and_shift,
+        exact.scale_and_shift,
         lambda n: n["distance of the deviation from γ"] < 1e-6 and n["distance of the mean from β"] < EXACT,
     ),
-    exact(
+    computed(
         "affine-restores-identity",
         ("B intro", "B components 2", "B components 6"),
         Text("With γ = σ and β = μ batch norm undoes itself.", "γ=σ、β=μ とすれば、正規化は打ち消される。"),
@@ -96,10 +96,10 @@ CLAIMS = (
             "Output against input for γ = √(σ² + ε), which is exact, and for γ = σ, which is as near as ε is small.",
             "γ=√(σ²+ε)(厳密)と γ=σ(ε が小さいほど近い)について、出力と入力の差。",
         ),
-        statements.identity_by_affine,
+        exact.identity_by_affine,
         lambda n: n["largest |y − x|, γ = √(σ² + ε)"] < EXACT and n["largest |y − x|, γ = σ"] < 1e-4,
     ),
-    exact(
+    computed(
         "starts-as-identity",
         ("B practice 5",),
         Text(
@@ -109,10 +109,10 @@ CLAIMS = (
             "Output at γ = 1, β = 0 against the input, and against the standardized input.",
             "γ=1、β=0 のときの出力を、入力および標準化した入力と比べる。",
         ),
-        statements.start_of_affine,
+        exact.start_of_affine,
         lambda n: n["largest |y − x|"] < EXACT,
     ),
-    exact(
+    computed(
         "worked-example",
         ("B how",),
         Text(
@@ -123,13 +123,13 @@ CLAIMS = (
             "Counts of statistics, of values behind each (25,088), of parameters (128), and the output against the formula.",
             "統計量の数、それぞれの値の数(25,088)、パラメータ数(128)、および式との差。",
         ),
-        statements.worked_example,
+        exact.worked_example,
         lambda n: (
             (n["means"], n["variances"], n["values behind each"], n["learnable parameters"]) == (64, 64, 25_088, 128)
             and n["distance from the formula"] < 1e-4
         ),
     ),
-    exact(
+    computed(
         "running-average",
         ("B components 3",),
         Text(
@@ -137,10 +137,10 @@ CLAIMS = (
             "移動平均は、減衰率×現在値+(1−減衰率)×バッチの値で更新される。",
         ),
         Text("Three batches at decay 0.9, from zero.", "減衰率0.9で、0から3バッチ分を更新。"),
-        statements.running_average,
+        exact.running_average,
         all_small,
     ),
-    exact(
+    computed(
         "single-sample",
         ("B how 5",),
         Text(
@@ -151,10 +151,10 @@ CLAIMS = (
             "The same sample in evaluation, alone and among others.",
             "推論モードで、同じサンプルを単独と他と一緒で比べる。",
         ),
-        statements.single_sample,
+        exact.single_sample,
         all_small,
     ),
-    exact(
+    computed(
         "gradient-formula",
         ("B how 7",),
         Text(
@@ -165,10 +165,10 @@ CLAIMS = (
             "The three gradients by the formula against automatic differentiation.",
             "三つの勾配を、公式と自動微分で比べる。",
         ),
-        statements.gradient_formula,
+        exact.gradient_formula,
         all_small,
     ),
-    exact(
+    computed(
         "identities",
         ("–",),
         Text("Methods that must coincide in a special case do.", "特別な場合に一致すべき手法は、一致する。"),
@@ -176,10 +176,10 @@ CLAIMS = (
             "Largest difference of the outputs on the same features, in float64 (synchronized BN has a row of its own).",
             "同じ特徴に対する出力の最大の差(float64)。同期 BN は別の行で確かめる。",
         ),
-        statements.identities,
+        exact.identities,
         all_small,
     ),
-    exact(
+    computed(
         "sync-exactness",
         ("B advanced 1",),
         Text(
@@ -194,7 +194,7 @@ CLAIMS = (
         shards_against_whole,
         all_small,
     ),
-    exact(
+    computed(
         "spectral-bound",
         ("B table",),
         Text(
@@ -205,7 +205,7 @@ CLAIMS = (
             "Largest singular value and spectral radius of a random 32×32 weight after spectral norm.",
             "ランダムな32×32の重みについて、正規化後の最大特異値とスペクトル半径。",
         ),
-        statements.spectral_bound,
+        exact.spectral_bound,
         lambda n: abs(n["largest singular value"] - 1) < 1e-3 and n["spectral radius"] < 1 - 1e-3,
     ),
 )

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from experiments.wording import ON_EACH_DATA_SET
 from normlab.core.claim import Arm, Case, Claim, Contrast, Pick, Text
 from normlab.data.corruptions import SEVERITIES
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, draw_points, method_title
 from normlab.training.robustness import AMOUNTS
 
@@ -157,7 +157,7 @@ CLAIMS = (
                 ),
             ),
         ),
-        beside=(
+        shown_besides=(
             Case(
                 Text("what each loses against clean images", "劣化なしからの低下"),
                 (

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, draw_points, method_title
 
 REAL_DATA = ("cpu", "gpu")
@@ -179,7 +179,7 @@ CLAIMS = (
             "画素ノイズで学習したネットの正解率は大きく上がり、正規化なしのネットを上回る。画素についての対比は、"
             "重みの学習内容よりもこの不一致を示している。",
         ),
-        beside=(
+        shown_besides=(
             Case(
                 Text("with the statistics of test batches", "テストバッチの統計量を使った場合"),
                 (more_gain("pixels", "test_accuracy_batch"), more_gain("labels", "test_accuracy_batch")),
@@ -204,7 +204,7 @@ CLAIMS = (
             Case(Text("same data", "同じデータ"), probes("")),
             Case(Text("other data", "別のデータ"), probes("other_"), scales=REAL_DATA),
         ),
-        beside=(
+        shown_besides=(
             Case(
                 Text("whether the nets are equally accurate", "正解率が揃っているか"),
                 (

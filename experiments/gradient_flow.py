@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from experiments.wording import RATIO_10_PERCENT
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.nets.mean_field import gradient_growth
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, method_title
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
@@ -111,7 +111,7 @@ CLAIMS = (
                 by=("setting", "loss"),
             ),
         ),
-        beside=(
+        shown_besides=(
             Case(
                 Text("whether the losses are matched", "損失が揃っているか"),
                 (
@@ -216,7 +216,7 @@ CLAIMS = (
                 scales=("quick",),
             ),
         ),
-        beside=tuple(
+        shown_besides=tuple(
             Case(
                 Text("MLP, growth per layer over mean-field theory", "MLP、1層あたりの倍率 ÷ 平均場理論"),
                 tuple(growth_over_theory(norm, activation, scheme) for norm, scheme in NETS_OF_THEORY),

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES, draw_row, method_title
 
 FIVE_POINTS = 0.05

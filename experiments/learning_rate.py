@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, method_title, plain_log_axis
 
 # Of the figure: norm, measure and line.
@@ -88,7 +88,7 @@ CLAIMS = (
         delta=math.log(3),
         cases=(Case(ON_EACH_DATA_SET, stable_rate("largest_stable_rate@0.05")),),
         checked=LAGGING,
-        beside=(Case(RECALIBRATED, stable_rate("largest_stable_rate_recalibrated@0.05")),),
+        shown_besides=(Case(RECALIBRATED, stable_rate("largest_stable_rate_recalibrated@0.05")),),
     ),
     Claim(
         id="faster-by-higher-lr",
@@ -146,7 +146,7 @@ CLAIMS = (
         delta=0.05,
         cases=(Case(ON_EACH_DATA_SET, mistuned_parts("test_accuracy")),),
         checked=LAGGING,
-        beside=(Case(RECALIBRATED, mistuned_parts("test_accuracy_recalibrated")),),
+        shown_besides=(Case(RECALIBRATED, mistuned_parts("test_accuracy_recalibrated")),),
     ),
     Claim(
         id="adaptive-optimizer",
@@ -169,7 +169,7 @@ CLAIMS = (
             Case(Text("without norm", "正規化なし"), adaptive_parts("none"), scales=("cpu",)),
         ),
         checked=LAGGING,
-        beside=(Case(RECALIBRATED, adaptive_parts("batch", "rate_width_recalibrated@0.02")),),
+        shown_besides=(Case(RECALIBRATED, adaptive_parts("batch", "rate_width_recalibrated@0.02")),),
     ),
     Claim(
         id="high-lr-better-optimum",

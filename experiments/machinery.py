@@ -15,7 +15,7 @@ from normlab.core.effects import CellReader
 from normlab.core.reading import Failed, Reading, Value
 from normlab.core.readings import of_one_run
 from normlab.core.statistics import ALPHA, Test, decide
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES
 from normlab.verdicts.cells import StoreNumbers
 

@@ -13,7 +13,7 @@ from normlab.config import NormConfig
 from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Text
 from normlab.norms.properties import properties
 from normlab.report.choice import Candidate, Situation
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES, draw_row, method_title
 
 SIZES = (2, 8, 128)

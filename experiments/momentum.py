@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT
 from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Pick, Text
-from normlab.norms.statements import constant_features
-from normlab.report.inputs import Results
+from normlab.norms.exact import constant_features
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, plain_log_axis
 
 DECAYS = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
@@ -108,7 +108,7 @@ CLAIMS = (
             ),
         ),
         checked=LAGGING,
-        beside=(
+        shown_besides=(
             Case(
                 Text("constant rate", "一定の学習率"),
                 tuple(against_recalibrated(decay, Arm("decays")) for decay in RECOMMENDED),

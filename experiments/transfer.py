@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
-from normlab.report.inputs import Results
+from normlab.report.results import Results
 from normlab.report.style import COLOURS, DATA_TITLES, draw_points, legend_of_dots, method_title
 
 NORMS = ("none", "batch", "group")
@@ -54,7 +54,7 @@ CLAIMS = (
         ),
         kind="superiority",
         cases=(gains_more("none"),),
-        beside=(
+        shown_besides=(
             gains_more("group"),
             Case(
                 Text("fine-tuned", "微調整後"),

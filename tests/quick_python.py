@@ -7,13 +7,17 @@ from pathlib import Path
 
 SMALL = "data.train_size=100 data.validation_size=50 data.test_size=50 training.epochs=1 net.widths=[8] net.hidden=16"
 
+TINY = "data.train_size=100 data.validation_size=50 training.epochs=1"  # of tasks that have nets of their own
+
 if __name__ == "__main__":
     module = sys.argv[1] == "-m"
     sys.argv = sys.argv[1 + module :]
     if sys.argv[0].endswith("train.py") or sys.argv[:2] == ["normlab", "train"]:
         given = os.environ.get("NORMLAB_ARGS", "")
         if "--cfg" not in given:
-            os.environ["NORMLAB_ARGS"] = given.replace("data=cifar10", "data=digits") + " " + SMALL
+            os.environ["NORMLAB_ARGS"] = (
+                given.replace("data=cifar10", "data=digits") + " " + (TINY if "task=" in given else SMALL)
+            )
     if module:
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     else:

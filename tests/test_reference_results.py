@@ -12,7 +12,7 @@ from normlab.config import RunConfig
 from normlab.data.batches import load_splits
 from normlab.errors import NormlabError
 from normlab.report.readme import table
-from normlab.report.site import evaluate, verdicts_of
+from normlab.report.site import build, evaluate, verdicts_of
 from normlab.runs.execute import environment, execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
@@ -40,6 +40,25 @@ def test_the_committed_verdicts_follow_from_the_committed_runs(store: Store) -> 
     assert not [r.claim.id for s in sections for r in s.claims if not r.locked or r.changed_after_first_run]
     expected = table(sections, "cpu", store).replace(store.root.as_posix(), "results/cpu")
     assert expected in (COMMITTED.parents[1] / "README.md").read_text(encoding="utf-8"), "run `make readme SCALE=cpu`"
+
+
+@pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_run_key_is_that_of_its_record(store: Store, every: int) -> None:
+    """Nothing that was changed since voids a committed run."""
+    runs = store.runs().iloc[::every]
+    runs = runs[runs["status"] != "missing"]
+    assert len(runs) > 1000
+    for key, config, measured in zip(runs["run_key"], runs["config"], runs["measured"], strict=True):
+        assert run_key(RunConfig.parse(json.loads(config) | {"measure": json.loads(measured)})) == key
+
+
+@pytest.mark.slow
+def test_the_committed_tables_come_out_byte_for_byte(store: Store) -> None:
+    build(list(all_experiments()), "cpu", store, read_lock(LOCK))
+    names = ["verdicts.csv", *(f"tables/{file.name}" for file in (COMMITTED / "tables").glob("*.csv"))]
+    assert len(names) > 90
+    different = [name for name in names if (store.root / name).read_bytes() != (COMMITTED / name).read_bytes()]
+    assert not different
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ class RayLauncher(Launcher):
 
     def _distribute(self, plan: Path) -> None:
         from normlab.runs.store import Store
-        from normlab.sweeps.apart import chunk_content, chunks, do_apart, take_in
         from normlab.sweeps.plan import read_plan
+        from normlab.sweeps.remote import chunk_content, chunks, do_apart, take_in
 
         ray = _ray(self.address)
         items, tracker, time_limit = read_plan(plan)

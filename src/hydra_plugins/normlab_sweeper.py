@@ -102,8 +102,8 @@ def _runs_of_experiment(command: Any, jobs: Any) -> Callable[[Any], Callable[[],
     from experiments import NAMES, load_experiment, own_experiments
     from normlab.core.design import Design
     from normlab.sweeps.expand import Expander, Expansion
-    from normlab.verdicts.looks import expand_and_judge
     from normlab.verdicts.registry import register_experiment
+    from normlab.verdicts.second_look import expand_and_judge
 
     design, scale = Design.parse(command.experiment, f"experiment {command.experiment.get('name')}"), command.scale.name
     known, fixed, grids = design.name in {*NAMES, *own_experiments()}, jobs.set_for_all(), command.sweep.grids

@@ -139,7 +139,7 @@ def test_large_means_cost_no_digits(name: str, state: str, layout: torch.memory_
     assert_near(
         output(copy.deepcopy(norm).float(), x.contiguous(memory_format=layout), state),
         output(norm, x.double(), state),
-        1e-2,
+        3e-2,  # at 10⁴ neighbours in float32 lie 1e-3 apart, and processors sum in different orders; E[x²] − E[x]² would be off by 1
     )
 
 

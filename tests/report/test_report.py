@@ -20,10 +20,10 @@ from normlab.errors import NormlabError
 from normlab.norms import METHODS
 from normlab.report import sentences
 from normlab.report.choice import Situation
-from normlab.report.inputs import Results
 from normlab.report.methods import method_table
 from normlab.report.overview import LETTER, WIDTH, chips, overview_figure
 from normlab.report.readme import table, update
+from normlab.report.results import Results
 from normlab.report.site import build
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer

@@ -16,8 +16,8 @@ from normlab.errors import NormlabError
 from normlab.runs.lease import Leases, started_at
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expander
+from normlab.sweeps.one_run import _right_to
 from normlab.sweeps.plan import Item, outstanding, read_plan
-from normlab.sweeps.single import _right_to
 from normlab.sweeps.sweep import Crashes, sweep
 from normlab.sweeps.work import work
 from tests.conftest import ROOT
@@ -96,7 +96,7 @@ def test_a_sweep_does_what_another_one_had_and_did_not_do(tmp_path: Path, monkey
 
 
 def test_a_single_run_takes_over_from_a_machine_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("normlab.sweeps.single.PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr("normlab.sweeps.one_run.PATIENCE_SECONDS", 2.0)
     store = Store(tmp_path / "quick")
     store._leases.patience = 0.5
     foreign_claim(store, "abc")

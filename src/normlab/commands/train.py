@@ -21,7 +21,7 @@ def _train(config: DictConfig) -> None:
         work(Path(config.sweep.plan))
         return
     from normlab.sweeps.command import Command
-    from normlab.sweeps.single import train_one
+    from normlab.sweeps.one_run import train_one
 
     try:
         train_one(Command.of(config))

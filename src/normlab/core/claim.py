@@ -123,7 +123,7 @@ class Claim:
         cases: the settings and their contrasts.
         check: for an exact claim, the computation.
         checked: where a verdict surprises, what was looked at for a flaw of the experiment.
-        beside: effects looked at with it, which may be added after the results: they are shown and decide nothing.
+        shown_besides: effects looked at with it, which may be added after the results: they are shown and decide nothing.
 
     Raises:
         NormlabError: for a reading that there is not, or one of several runs where a single one is read.
@@ -139,7 +139,7 @@ class Claim:
     cases: tuple[Case, ...] = ()
     check: Callable[[], Finding] | None = None
     checked: Text | None = None
-    beside: tuple[Case, ...] = ()
+    shown_besides: tuple[Case, ...] = ()
 
     def __post_init__(self) -> None:
         for part, name in self._readings():
@@ -157,7 +157,7 @@ class Claim:
         return (name for _, name in self._readings())
 
     def _readings(self) -> Iterator[tuple[Contrast, str]]:
-        for case in (*self.cases, *self.beside):
+        for case in (*self.cases, *self.shown_besides):
             for part in case.contrasts:
                 for arm in part.arms:
                     if isinstance(arm.measure, Pick):

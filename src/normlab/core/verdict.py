@@ -107,7 +107,7 @@ class ClaimResult:
     claim: Claim
     settings: list[SettingResult]
     finding: Finding | None = None
-    beside: list[SettingResult] = field(default_factory=list)
+    shown_besides: list[SettingResult] = field(default_factory=list)
     verdict: Verdict = NOT_RUN
     p_adjusted: float = 1.0
     q: float = 1.0

@@ -22,7 +22,7 @@ def embedded() -> Arrays:
 
 DIGITS = ImageSet(
     name="digits",
-    title="digits",
+    title="digits (8×8)",
     shape=(1, 8, 8),
     classes=10,
     mean=(4.886134,),

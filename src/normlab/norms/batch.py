@@ -150,5 +150,6 @@ METHOD = Method(
     mixes=("samples", "positions"),
     running=("running_mean", "running_var"),
     ghosts=True,
+    colour="#0072B2",
 )
 BatchNorm.METHOD = METHOD

@@ -131,5 +131,6 @@ METHOD = Method(
     mixes=("samples", "positions"),
     running=("running_mean", "running_var"),
     remembers=True,
+    colour="#08306B",
 )
 CrossIterationNorm.METHOD = METHOD

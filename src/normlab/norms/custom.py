@@ -204,4 +204,4 @@ def _is_users(file: str) -> bool:
     return not any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in theirs)
 
 
-METHOD = Method("custom", "your norm", build, version=1, shifts=False, ghosts=True)
+METHOD = Method("custom", "your norm", build, version=1, shifts=False, ghosts=True, colour="#D55E00")

@@ -145,5 +145,6 @@ METHOD = Method(
     version=2,
     mixes=("samples", "channels", "positions"),
     running=("running_mean", "running_var", "running_whitening"),
+    colour="#5254A3",
 )
 DecorrelatedNorm.METHOD = METHOD

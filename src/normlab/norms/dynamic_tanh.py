@@ -26,4 +26,4 @@ def build(num_features: int, **options: object) -> nn.Module:
     return DynamicTanh(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("dynamic_tanh", "dynamic tanh", build, version=1)
+METHOD = Method("dynamic_tanh", "dynamic tanh", build, version=1, colour="#8C564B")

@@ -44,4 +44,6 @@ def build(num_features: int, **options: object) -> nn.Module:
     return EvoNormS0(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("evonorm", "EvoNorm-S0", build, version=1, owns_activation=True, mixes=("channels", "positions"))
+METHOD = Method(
+    "evonorm", "EvoNorm-S0", build, version=1, owns_activation=True, mixes=("channels", "positions"), colour="#F4978E"
+)

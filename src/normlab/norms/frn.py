@@ -36,4 +36,13 @@ def build(num_features: int, **options: object) -> nn.Module:
     return FilterResponseNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("frn", "FRN + TLU", build, version=1, needs_positions=True, owns_activation=True, mixes=("positions",))
+METHOD = Method(
+    "frn",
+    "FRN + TLU",
+    build,
+    version=1,
+    needs_positions=True,
+    owns_activation=True,
+    mixes=("positions",),
+    colour="#C44E52",
+)

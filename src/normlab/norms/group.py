@@ -65,4 +65,4 @@ def build(num_features: int, **options: object) -> nn.Module:
     return GroupNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("group", "group norm", build, version=1, mixes=("channels", "positions"))
+METHOD = Method("group", "group norm", build, version=1, mixes=("channels", "positions"), colour="#009E73")

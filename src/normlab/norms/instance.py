@@ -38,4 +38,6 @@ def build(num_features: int, **options: object) -> nn.Module:
     return InstanceNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("instance", "instance norm", build, version=2, needs_positions=True, mixes=("positions",))
+METHOD = Method(
+    "instance", "instance norm", build, version=2, needs_positions=True, mixes=("positions",), colour="#CC79A7"
+)

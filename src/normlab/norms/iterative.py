@@ -18,5 +18,6 @@ METHOD = Method(
     version=2,
     mixes=("samples", "channels", "positions"),
     running=("running_mean", "running_var", "running_whitening"),
+    colour="#9C9EDE",
 )
 IterNorm.METHOD = METHOD

@@ -17,4 +17,4 @@ def build(num_features: int, eps: float = 1e-5, affine: bool = True) -> nn.Modul
     return GroupNorm(num_features, num_groups=1, eps=eps, affine=affine)
 
 
-METHOD = Method("layer", "layer norm", build, version=1, mixes=("channels", "positions"))
+METHOD = Method("layer", "layer norm", build, version=1, mixes=("channels", "positions"), colour="#E69F00")

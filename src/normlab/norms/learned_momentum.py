@@ -96,5 +96,6 @@ METHOD = Method(
     running=("running_mean", "running_var"),
     feeds_training=True,
     remembers=True,
+    colour="#1B9AAA",
 )
 LearnedMomentumNorm.METHOD = METHOD

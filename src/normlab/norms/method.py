@@ -35,6 +35,8 @@ class Method:
             weights; ``build`` then gives what stands behind the layer.
         mixes: which other inputs an output of a training pass depends on: other ``samples`` of the batch, other
             ``channels`` of its sample, other ``positions`` of its channel.
+        colour: of the method in every figure (hexadecimal). The first methods have Okabe and Ito's, told apart by colour-blind readers;
+            relatives share a family: blues use batch statistics, greens and yellows a sample's, reds bring their own activation.
         ghosts: whether ``build`` itself takes ``statistics_batch``; others are put into ghost batches from outside.
         remembers: whether a training pass depends on the passes before it, or moves what later ones depend on.
         running: names of the buffers that in evaluation stand in the place of the batch's statistics; what that promises is said in
@@ -56,3 +58,4 @@ class Method:
     running: tuple[str, ...] = ()
     feeds_training: bool = False
     ghosts: bool = False
+    colour: str = "#D55E00"  # of norms of the user's own

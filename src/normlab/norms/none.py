@@ -11,4 +11,4 @@ def build(num_features: int) -> nn.Module:
     return nn.Identity()
 
 
-METHOD = Method("none", "no norm", build, version=1, identity=True, shifts=False)
+METHOD = Method("none", "no norm", build, version=1, identity=True, shifts=False, colour="#666666")

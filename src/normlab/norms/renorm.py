@@ -101,5 +101,6 @@ METHOD = Method(
     running=("running_mean", "running_var"),
     feeds_training=True,
     remembers=True,
+    colour="#56B4E9",
 )
 BatchRenorm.METHOD = METHOD

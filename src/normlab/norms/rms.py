@@ -32,4 +32,4 @@ def build(num_features: int, **options: object) -> nn.Module:
     return RMSNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("rms", "RMS norm", build, version=1, shifts=False, mixes=("channels", "positions"))
+METHOD = Method("rms", "RMS norm", build, version=1, shifts=False, mixes=("channels", "positions"), colour="#BCA300")

@@ -23,4 +23,6 @@ def build(num_features: int, power_iterations: int = 1) -> nn.Module:
     return nn.Identity()
 
 
-METHOD = Method("spectral", "spectral norm", build, version=1, shifts=False, wrap=wrap, remembers=True)
+METHOD = Method(
+    "spectral", "spectral norm", build, version=1, shifts=False, wrap=wrap, remembers=True, colour="#A1D99B"
+)

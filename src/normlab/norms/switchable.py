@@ -51,5 +51,6 @@ METHOD = Method(
     needs_positions=True,
     mixes=("samples", "channels", "positions"),
     running=("running_mean", "running_var"),
+    colour="#9467BD",
 )
 SwitchableNorm.METHOD = METHOD

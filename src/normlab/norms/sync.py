@@ -72,6 +72,12 @@ def build(num_features: int, **options: object) -> nn.Module:
 
 
 METHOD = Method(
-    "sync", "synchronized BN", build, version=1, mixes=("samples", "positions"), running=("running_mean", "running_var")
+    "sync",
+    "synchronized BN",
+    build,
+    version=1,
+    mixes=("samples", "positions"),
+    running=("running_mean", "running_var"),
+    colour="#9ECAE1",
 )
 SyncBatchNorm.METHOD = METHOD

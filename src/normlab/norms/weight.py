@@ -53,4 +53,4 @@ def build(num_features: int, data_init: bool = False) -> nn.Module:
     return nn.Identity()
 
 
-METHOD = Method("weight", "weight norm", build, version=1, shifts=False, wrap=wrap)
+METHOD = Method("weight", "weight norm", build, version=1, shifts=False, wrap=wrap, colour="#74A57F")

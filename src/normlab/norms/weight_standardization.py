@@ -33,5 +33,11 @@ def build(num_features: int, **options: object) -> nn.Module:
 
 
 METHOD = Method(
-    "weight_standardization", "WS + group norm", build, version=1, wrap=wrap, mixes=("channels", "positions")
+    "weight_standardization",
+    "WS + group norm",
+    build,
+    version=1,
+    wrap=wrap,
+    mixes=("channels", "positions"),
+    colour="#00594C",
 )

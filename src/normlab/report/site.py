@@ -20,9 +20,9 @@ from normlab.core.word import Word
 from normlab.report import sentences
 from normlab.report.choice import Choice, Situation, choice_figure, choice_table, choose, pareto_figure
 from normlab.report.forest import forest
-from normlab.report.inputs import Question, Results
 from normlab.report.methods import method_table
 from normlab.report.overview import MARKS, overview_figure
+from normlab.report.results import Question, Results
 from normlab.report.style import DATA_TITLES, VERDICT_COLOURS, method_title, use_style
 from normlab.report.svg import save_figure
 from normlab.runs.store import Store

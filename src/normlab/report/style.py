@@ -14,34 +14,12 @@ from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
 from scipy import stats
 
 from normlab.core.word import Word
+from normlab.data import IMAGE_SETS
 from normlab.norms import METHODS
 
 matplotlib.use("Agg")
 
-# Okabe and Ito's colours, told apart by colour-blind readers, for the first methods; grey is the reference without norm.
-# Relatives share a family: blues use batch statistics, greens and yellows a sample's, reds bring their own activation.
-COLOURS = {
-    "none": "#666666",
-    "batch": "#0072B2",
-    "layer": "#E69F00",
-    "group": "#009E73",
-    "instance": "#CC79A7",
-    "custom": "#D55E00",
-    "renorm": "#56B4E9",
-    "cross_iteration": "#08306B",
-    "sync": "#9ECAE1",
-    "learned_momentum": "#1B9AAA",
-    "switchable": "#9467BD",
-    "decorrelated": "#5254A3",
-    "iternorm": "#9C9EDE",
-    "rms": "#BCA300",
-    "frn": "#C44E52",
-    "evonorm": "#F4978E",
-    "dynamic_tanh": "#8C564B",
-    "weight": "#74A57F",
-    "spectral": "#A1D99B",
-    "weight_standardization": "#00594C",
-}
+COLOURS = {method.name: method.colour for method in METHODS.values()}
 VERDICT_COLOURS = {
     Word.SUPPORTED: "#1a7f4b",
     Word.VERIFIED: "#1a7f4b",
@@ -51,7 +29,7 @@ VERDICT_COLOURS = {
     Word.INCONCLUSIVE: "#57606a",
     Word.NOT_RUN: "#8c959f",
 }
-DATA_TITLES = {"digits": "digits (8×8)", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
+DATA_TITLES = {name: image_set.title for name, image_set in IMAGE_SETS.items()}
 
 
 def method_title(name: str) -> str:

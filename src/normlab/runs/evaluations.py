@@ -14,9 +14,9 @@ from normlab.runs.execute import execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.tasks.images import TASK as IMAGES
+from normlab.training.as_seen import at_end, placed, planned_steps
 from normlab.training.device import set_up
 from normlab.training.evaluations import EVALUATIONS
-from normlab.training.inputs import at_end, placed, planned_steps
 
 
 def named_evaluations(wanted: str | Sequence[str] | None, config: RunConfig) -> tuple[str, ...]:

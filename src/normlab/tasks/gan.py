@@ -16,7 +16,7 @@ from normlab.nets import make_net, net_version
 from normlab.nets.block import Parts
 from normlab.seeds import generator
 from normlab.tasks.task import Task
-from normlab.training.inputs import placed, planned_steps
+from normlab.training.as_seen import placed, planned_steps
 from normlab.training.optim import make_optimizer, make_schedule
 
 NOISE = 32  # numbers that an image is made of

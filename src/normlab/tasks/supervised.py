@@ -14,9 +14,9 @@ from normlab.data.batches import FIXED, Batches, Split, Splits, shift_images
 from normlab.nets.block import memory_format
 from normlab.nets.checkpoint import forward_of
 from normlab.seeds import generator
+from normlab.training.as_seen import at_end, placed, planned_steps, shift_step
 from normlab.training.evaluate import CALIBRATION_IMAGES, evaluate, final_measures
 from normlab.training.graph import ReplayedStep, can_be_replayed
-from normlab.training.inputs import at_end, placed, planned_steps, shift_step
 from normlab.training.optim import make_optimizer, make_schedule
 from normlab.training.savepoint import Training
 from normlab.training.statistics import RunningStatistics, batch_statistics, recalibrate, recalibrated, training_mode

@@ -14,8 +14,8 @@ from normlab.config import RunConfig
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
-from normlab.sweeps.apart import MOST, PIECES, chunk_content, chunks, do_apart, take_in
 from normlab.sweeps.plan import Item, write_plan
+from normlab.sweeps.remote import MOST, PIECES, chunk_content, chunks, do_apart, take_in
 from normlab.sweeps.work import failures
 
 COLUMNS = ["run_key", "status", "test_accuracy", "train_loss", "weights_sha256"]

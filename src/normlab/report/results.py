@@ -17,7 +17,7 @@ from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander, Expansion
 from normlab.verdicts.cells import cell_table
-from normlab.verdicts.looks import expand_and_judge
+from normlab.verdicts.second_look import expand_and_judge
 
 
 class Question(Protocol):

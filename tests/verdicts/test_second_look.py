@@ -18,8 +18,8 @@ from normlab.errors import NormlabError
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander, Expansion
-from normlab.verdicts.looks import expand_and_judge
 from normlab.verdicts.registry import claim_hash, register_second_look, registered, second_look_changed
+from normlab.verdicts.second_look import expand_and_judge
 
 T = Text("x", "x")
 FIRST, SECOND = (0, 1, 2, 3, 4), (5, 6, 7, 8, 9)
@@ -162,12 +162,12 @@ def test_seeds_of_both_looks_must_differ() -> None:
 
 def test_what_is_looked_at_besides_is_shown_and_decides_nothing(expander: Expander) -> None:
     extra = replace(better("group").cases[0], name=Text("besides", "併せて"))
-    claims = (replace(CLAIMS[0], beside=(extra,)), CLAIMS[1])
+    claims = (replace(CLAIMS[0], shown_besides=(extra,)), CLAIMS[1])
     finish(expander.store, expander.expand(), accuracy)
     _, plain = expand_and_judge(expander, CLAIMS)
     _, more = expand_and_judge(expander, claims)
     assert [(r.verdict, r.p_adjusted) for r in plain] == [(r.verdict, r.p_adjusted) for r in more]
-    (shown,) = more[0].beside
+    (shown,) = more[0].shown_besides
     assert shown.run
     assert shown.parts[0].test.estimate == pytest.approx(0.0)
     assert claim_hash(claims[0], design(), "quick") == claim_hash(CLAIMS[0], design(), "quick")

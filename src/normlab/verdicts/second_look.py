@@ -34,7 +34,7 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
             wanted = _look_again(results, reader, constants, _seeds(design, scale, second_look=True))
         if wanted <= expander.second_look:
             for result in results:
-                result.beside = _look_beside(result.claim, reader, constants, design, scale)
+                result.shown_besides = _look_besides(result.claim, reader, constants, design, scale)
             return expansion, results
         expander.second_look |= wanted
 
@@ -43,12 +43,12 @@ def _seeds(design: Design, scale: str, second_look: bool = False) -> SeedsOf:
     return lambda contrast: design.report_seeds(scale, contrast.plus.grid, second_look)
 
 
-def _look_beside(
+def _look_besides(
     claim: Claim, reader: CellReader, constants: Mapping[str, Mapping[str, float]], design: Design, scale: str
 ) -> list[SettingResult]:
     """What is shown with a claim and decides nothing: on all seeds where they are there, else on the first look's."""
     found = []
-    for case in claim.beside:
+    for case in claim.shown_besides:
         for at in reader.settings(case.parts[0], case.by):
             setting = SettingResult(case, at, [])
             for second_look in (True, False):
