@@ -18,6 +18,10 @@ def first_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+class MisfitError(NormlabError):
+    """A method of normalization cannot stand at a site: the run is refused, a sweep leaves it out with this reason."""
+
+
 # What to do where a part of Hydra is not installed, by what Hydra says of it.
 HINTS = {"hydra/launcher/submitit": "; it comes with hydra-submitit-launcher: pip install 'normlab[slurm]'"}
 

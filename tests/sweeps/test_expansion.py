@@ -59,6 +59,17 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "quick")
 
 
+def test_a_method_that_cannot_stand_at_the_sites_is_skipped_with_the_reason(store: Store, composer: Composer) -> None:
+    grid = {"fixed": {"net.norm_in": "all"}, "axes": {"norm": ["batch", "instance", "layer", "frn"]}}
+    expansion = expander(store, composer, g=grid).expand()
+    assert {plan.config.norm.name for plan in expansion.planned} == {"batch", "layer"}
+    assert {axes["norm"] for axes, _ in expansion.skipped} == {"instance", "frn"}
+    assert all("one value a channel in a fully connected layer" in reason for _, reason in expansion.skipped)
+    wrong = {"fixed": {"net.norm_in": "all", "net": "resnet", "net.depth": 9}, "axes": {"norm": ["batch"]}}
+    with pytest.raises(NormlabError, match="6n"):
+        expander(store, composer, g=wrong).expand()
+
+
 def test_a_product_of_values_and_bundles_with_skips(store: Store, composer: Composer) -> None:
     grid = {
         "axes": {

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from normlab.config import NetConfig, NormConfig
-from normlab.errors import NormlabError
+from normlab.errors import MisfitError
 from normlab.nets.disturbance import Disturbance
 from normlab.nets.dropout import SeededDropout
 from normlab.norms import make_norm, method_of
@@ -35,13 +35,13 @@ class Parts:
         """The norm of a layer of a ``kind``, conv or fc; the identity in layers without one.
 
         Raises:
-            NormlabError: for a method that cannot stand there, unless ``net.norm_in=both`` lets it be left out.
+            MisfitError: for a method that cannot stand there, unless ``net.norm_in=both`` lets it be left out.
         """
         self.norms += 1
         if not self._has_norm(kind):
             return nn.Identity()
         if kind == "fc" and self.net.norm_in != "both" and method_of(self.norm_config).needs_positions:
-            raise NormlabError(
+            raise MisfitError(
                 f"norm={self.norm_config.name} has one value a channel in a fully connected layer; use net.norm_in=conv"
             )
         return make_norm(self.norm_config, num_features, positions=kind == "conv")

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from normlab.errors import NormlabError
+from normlab.errors import MisfitError
 from normlab.nets.block import Parts
 from normlab.norms import method_of
 
@@ -13,10 +13,10 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """Fully connected layers on the flattened image, ``net.depth`` of each of ``net.widths`` features, and a linear head.
 
     Raises:
-        NormlabError: for a norm that needs positions, which no layer of this net has.
+        MisfitError: for a norm that needs positions, which no layer of this net has.
     """
     if method_of(parts.norm_config).needs_positions:
-        raise NormlabError(
+        raise MisfitError(
             f"norm={parts.norm_config.name} has one value a channel in every layer of an MLP; use net=cnn"
         )
     layers: list[nn.Module] = [nn.Flatten()]

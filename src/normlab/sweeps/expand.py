@@ -16,6 +16,7 @@ from normlab.errors import NormlabError
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
+from normlab.tasks import misfit
 
 Place = tuple[str, str]  # A cell's grid and its name there.
 EXTENSIONS = 3  # How often an axis may grow on either side.
@@ -121,11 +122,18 @@ class Expander:
             for (axis, choices), value in zip(grid.axes.items(), values, strict=True):
                 axes[axis] = value
                 overrides |= choices[value] if isinstance(choices, dict) else {axis: value}
-            skip = next((skip for skip in grid.skip if skip.holds(axes)), None)
+            cell = Cell(axes, filled(overrides, known.constants) | self.extra)
+            skip = next((skip.reason for skip in grid.skip if skip.holds(axes)), None) or self._misfit(cell)
             if skip:
-                expansion.skipped.append((axes, skip.reason))
+                expansion.skipped.append((axes, skip))
             else:
-                yield Cell(axes, filled(overrides, known.constants) | self.extra)
+                yield cell
+
+    def _misfit(self, cell: Cell) -> str | None:
+        """Why a cell cannot be: a method that cannot stand where all arms have their norms. ``net.norm_in=both`` leaves it out there."""
+        if cell.overrides.get("net.norm_in") not in ("all", "fc"):
+            return None
+        return misfit(self.compose(cell.overrides))
 
     def _run(self, overrides: Overrides, seed: int) -> tuple[str, RunConfig]:
         identity = repr((overrides, seed))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from normlab.config import RunConfig
-from normlab.errors import NormlabError
+from normlab.errors import MisfitError, NormlabError
 from normlab.tasks import gan, images, text
 from normlab.tasks.task import Task
 from normlab.training import loop
@@ -27,6 +27,15 @@ def task_of(config: RunConfig) -> Task:
     if config.task not in TASKS:
         raise NormlabError(f"unknown task {config.task!r}; there are {', '.join(TASKS)}")
     return TASKS[config.task]
+
+
+def misfit(config: RunConfig) -> str | None:
+    """Why the norm cannot stand at the sites that ``net.norm_in`` names in this net; None if it can."""
+    try:
+        task_of(config).net(config)
+    except MisfitError as error:
+        return str(error)
+    return None
 
 
 def train(

@@ -76,9 +76,8 @@ class Adversaries:
                 f"net=dcgan has two widths and makes images whose side is a multiple of 4, not {shape[1]}×{shape[2]}"
             )
         self.scale = white.clamp(min=1.0)  # the generator's tanh ends at 1
-        self.generator = make_net(config.net, config.norm, shape, 1, config.seed, GENERATORS).to(device)
-        self.discriminator = make_net(config.net, config.norm, shape, 1, config.seed, DISCRIMINATORS).to(device)
-        self.nets = nn.ModuleDict({"generator": self.generator, "discriminator": self.discriminator})
+        self.nets = nets_of(config, shape).to(device)
+        self.generator, self.discriminator = self.nets["generator"], self.nets["discriminator"]
         self.batches = Batches(self.splits.train, config.data, config.seed)
         self.steps, self.per_epoch = planned_steps(config, self.batches.per_epoch)
         self.optimizers = [
@@ -202,6 +201,18 @@ def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tenso
     return Adversaries(config, device)
 
 
+def nets_of(config: RunConfig, shape: tuple[int, int, int]) -> nn.ModuleDict:
+    """Both nets for images of that shape."""
+    kinds = {"generator": GENERATORS, "discriminator": DISCRIMINATORS}
+    made = {name: make_net(config.net, config.norm, shape, 1, config.seed, nets) for name, nets in kinds.items()}
+    return nn.ModuleDict(made)
+
+
+def net_of(config: RunConfig) -> nn.Module:
+    """Both nets, for which the data set's shape is enough."""
+    return nets_of(config, find_image_set(config.data.name).shape)
+
+
 def data_version(data: DataConfig) -> int:
     return find_image_set(data.name).version
 
@@ -216,4 +227,4 @@ def cost(config: RunConfig) -> float:
     return images * channels * height * width * sum(config.net.widths) * 1e-5
 
 
-TASK = Task("gan", GENERATION, make, data_version, version, cost)
+TASK = Task("gan", GENERATION, make, net_of, data_version, version, cost)

@@ -24,6 +24,13 @@ def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tenso
     return Supervised(config, splits, net, device, pretrained)
 
 
+def net_of(config: RunConfig) -> torch.nn.Module:
+    """The net, for which the data set's shape is enough."""
+    image_set = find_image_set(config.data.name)
+    classes = len(config.data.classes or ()) or image_set.classes
+    return make_net(config.net, config.norm, image_set.shape, classes, config.seed)
+
+
 def data_version(data: DataConfig) -> int:
     return find_image_set(data.name).version
 
@@ -43,4 +50,4 @@ def cost(config: RunConfig) -> float:
     return samples / config.data.batch_size * (0.4 + 0.25 * layers) + samples * multiplications * 1e-7
 
 
-TASK = Task("images", CLASSIFICATION, make, data_version, net_version, cost)
+TASK = Task("images", CLASSIFICATION, make, net_of, data_version, net_version, cost)

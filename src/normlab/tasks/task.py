@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from normlab.config import DataConfig, NetConfig, RunConfig
 from normlab.core.metric import Metric
@@ -19,6 +19,7 @@ class Task:
         name: as in ``task=…``.
         metrics: what it measures, by name.
         make: sets a run up, from pre-trained weights if there are any.
+        net: the nets of a configuration, untrained and without its data.
         versions: of the data and of the net, which go into a run's key.
         cost: of a run, in arbitrary units, for sweeps that take long ones first.
     """
@@ -26,6 +27,7 @@ class Task:
     name: str
     metrics: Mapping[str, Metric]
     make: Callable[[RunConfig, torch.device, Mapping[str, Tensor] | None], Problem]
+    net: Callable[[RunConfig], nn.Module]
     data_version: Callable[[DataConfig], int]
     net_version: Callable[[NetConfig], str]
     cost: Callable[[RunConfig], float]

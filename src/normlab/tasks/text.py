@@ -122,12 +122,12 @@ NETS = {"lstm": (build, 1)}
 
 def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tensor] | None) -> Supervised:
     """The LSTM on its text."""
-    splits = load(config.data, config.seed)
+    return Supervised(config, load(config.data, config.seed), lambda: net_of(config), device, pretrained)
 
-    def net() -> nn.Module:
-        return make_net(config.net, config.norm, splits.shape, splits.classes, config.seed, NETS)
 
-    return Supervised(config, splits, net, device, pretrained)
+def net_of(config: RunConfig) -> nn.Module:
+    """The LSTM."""
+    return make_net(config.net, config.norm, (1, 1, LENGTH), len(CHARACTERS), config.seed, NETS)
 
 
 def data_version(data: DataConfig) -> int:
@@ -143,4 +143,4 @@ def cost(config: RunConfig) -> float:
     return sequences * LENGTH * (0.02 + config.net.widths[0] ** 2 * 1e-6)
 
 
-TASK = Task("text", CLASSIFICATION, make, data_version, version, cost)
+TASK = Task("text", CLASSIFICATION, make, net_of, data_version, version, cost)
