@@ -63,7 +63,10 @@ def test_records_come_home_in_several_files_and_are_merged(tmp_path: Path, make_
     monkeypatch.setattr(returns, "LARGEST", 20_000)  # bytes; a record of these runs has some ten thousand
     out = tmp_path / "out"
     assert len(returns.bring_home(there.root, out)) > 1
+    (out / "bench").mkdir()
+    (out / "bench" / "gpu.csv").write_text("section\n")
     assert returns.merge(out, here) == 4
+    assert (tmp_path / "bench" / "gpu.csv").read_text() == "section\n"
     here = Store(here.root).refresh()
     digests = [{key: (store.facts(key) or {})["weights_sha256"] for key in keys} for store in (here, there.refresh())]
     assert digests[0] == digests[1]

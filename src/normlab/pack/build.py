@@ -46,6 +46,7 @@ if [ "${{SHARE:-1}}" = 1 ] && command -v nvidia-cuda-mps-control > /dev/null; th
 fi
 python3 -m normlab.pack.work --scale {scale} --seconds "$((${{BUDGET:-540}} - SECONDS))" --workers "${{WORKERS:-0}}" \\
   --costs "${{COSTS:-}}" --out "${{OUT:?}}" {experiments}
+if [ "${{BENCH:-0}}" = 1 ]; then python3 -m normlab bench gpu --device cuda --results "$OUT"; fi
 """
 
 

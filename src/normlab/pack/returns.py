@@ -35,7 +35,8 @@ def bring_home(root: Path, out: Path) -> list[Path]:
 
 
 def merge(source: Path, store: Store) -> int:
-    """Take the records of ``source``/records-*.tar into a store and compact it; how many there were.
+    """Take the records of ``source``/records-*.tar into a store and compact it, and a bench's table to the others beside the store;
+    how many records there were.
 
     Raises:
         NormlabError: if there are none.
@@ -53,4 +54,7 @@ def merge(source: Path, store: Store) -> int:
     if not count:
         raise NormlabError(f"there are no records-*.tar below {source}")
     store.compact()
+    bench = source / "bench" / "gpu.csv"
+    if bench.exists():
+        write_atomically(store.root.parent / "bench" / "gpu.csv", bench.read_bytes())
     return count
