@@ -140,3 +140,14 @@ def test_the_installed_package_works_in_an_empty_folder(tmp_path: Path) -> None:
     assert "small-batch-hurts" in call(folder, "claims", "batch", PYTHONPATH=str(site)).stdout
     done = call(folder, "sweep", "placement", "sweep.grids=[affine]", "--jobs", "1", PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("package", "extra"), [("wandb_workspaces", "dashboard")])
+def test_what_an_extra_brings_is_asked_for_by_its_name(tmp_path: Path, package: str, extra: str) -> None:
+    (tmp_path / f"{package}.py").write_text(
+        f"raise ModuleNotFoundError(\"No module named '{package}'\", name='{package}')\n"
+    )
+    done = call(tmp_path, extra, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert f"pip install 'normlab[{extra}]'" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -22,8 +22,13 @@ class MisfitError(NormlabError):
     """A method of normalization cannot stand at a site: the run is refused, a sweep leaves it out with this reason."""
 
 
-# What to do where a part of Hydra is not installed, by what Hydra says of it.
-HINTS = {"hydra/launcher/submitit": "; it comes with hydra-submitit-launcher: pip install 'normlab[slurm]'"}
+# What to do where a package is not installed, by what is said of it.
+HINTS = {
+    "hydra/launcher/submitit": "; it comes with hydra-submitit-launcher: pip install 'normlab[slurm]'",
+    "No module named 'wandb_workspaces'": "; pip install 'normlab[dashboard]'",
+    "No module named 'lightning'": "; pip install 'normlab[bench]'",
+    "No module named 'ray'": "; pip install 'normlab[ray]'",
+}
 
 
 def fail(error: BaseException) -> NoReturn:

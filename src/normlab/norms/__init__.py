@@ -17,7 +17,7 @@ from normlab.norms import (
     frn,
     group,
     instance,
-    iterative,
+    iternorm,
     layer,
     learned_momentum,
     none,
@@ -37,7 +37,7 @@ METHODS: dict[str, Method] = {
     module.METHOD.name: module.METHOD
     for module in (
         none, batch, layer, group, instance,
-        renorm, cross_iteration, sync, learned_momentum, switchable, decorrelated, iterative,
+        renorm, cross_iteration, sync, learned_momentum, switchable, decorrelated, iternorm,
         rms, frn, evonorm, dynamic_tanh,
         weight, spectral, weight_standardization,
         custom,
