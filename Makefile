@@ -48,7 +48,7 @@ help: ## this list
 #   ADDRESS=host:port       of a Ray cluster (default: one is started on this machine)
 #   ARGS="..."              Hydra overrides, such as ARGS="norm=group data=cifar10 optimizer.lr=0.1"
 #   DATA_DIR=folder         where data files lie (default: data), in torchvision's layouts or normlab's own
-#   SECTION=name            of the bench: floor, loop, peers, overhead, scaling, norms, start, load, tracker, gpu (default: all)
+#   SECTION=name[,name]     of the bench: floor, loop, peers, overhead, scaling, norms, start, load, tracker, gpu (default: all)
 #   DEVICE=cpu|cuda         of the bench; cuda measures the section gpu
 #   RESULTS=folder          where results go (default: results)
 #   OPEN=1                  have the report's page opened in a browser

@@ -26,11 +26,12 @@ def told(row: Row) -> str:
 
 
 def bench(sections: Sequence[str], device: str, results: str) -> None:
-    """Measure the sections asked for (all by default; on ``cuda`` the GPU's), write their tables, and build the page.
+    """Measure the sections asked for, apart or with commas between them (all by default; on ``cuda`` the GPU's), write their tables, and build the page.
 
     Raises:
         NormlabError: for an unknown section, or a device that is not here.
     """
+    sections = [name for words in sections for name in words.split(",")]
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
         raise NormlabError(f"unknown section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
