@@ -26,7 +26,8 @@ def told(row: Row) -> str:
 
 
 def bench(sections: Sequence[str], device: str, results: str) -> None:
-    """Measure the sections asked for, apart or with commas between them (all by default; on ``cuda`` the GPU's), write their tables, and build the page.
+    """Measure the sections asked for, apart or with commas between them (all by default; on ``cuda`` the GPU's), write their
+    tables, and build the page.
 
     Raises:
         NormlabError: for an unknown section, or a device that is not here.
