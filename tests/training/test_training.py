@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from normlab.config import RunConfig
+from normlab.config import RunConfig, ScheduleConfig
 from normlab.data.batches import load_splits
 from normlab.errors import NormlabError
 from normlab.nets import make_net
@@ -356,3 +356,20 @@ def test_no_epochs_leave_the_initial_weights(make_config: Make) -> None:
 def test_looks_without_running_averages_do_with_ghost_batches(make_config: Make, watch: dict[str, object]) -> None:
     result = train(make_config({**watch, "norm.statistics_batch": 4}, norm="batch"))
     assert result.status == "ok"
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 10, 20, 50])
+@pytest.mark.parametrize("name", ["constant", "cosine", "one_cycle"])
+def test_every_schedule_has_a_rate_for_every_step(name: str, steps: int) -> None:
+    for warmup in (None, 0.02, 0.1, 0.2, 0.25, 0.5, 0.9) if name == "one_cycle" else (None,):
+        parameter = nn.Parameter(torch.zeros(1))
+        optimizer = torch.optim.SGD([parameter], lr=0.1)
+        schedule = make_schedule(ScheduleConfig(name=name, warmup=warmup), optimizer, 0.1, steps)
+        rates = []
+        for _ in range(steps):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            if schedule:
+                schedule.step()
+        assert all(0 <= rate <= 0.1 + 1e-12 for rate in rates)
+        assert steps < 3 or max(rates) > 0.05

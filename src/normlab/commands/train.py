@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from normlab.core.design import config_dir, config_dirs
 from normlab.errors import NormlabError, tell
+from normlab.sweeps.recipe import in_words
 
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
@@ -36,8 +37,8 @@ def train(given: Sequence[str]) -> None:
     Raises:
         NormlabError: for such a path.
     """
-    overrides = get_args_parser().parse_intermixed_args(list(given)).overrides
-    left = list(overrides)
+    said = get_args_parser().parse_intermixed_args(list(given)).overrides
+    left, overrides = list(said), in_words(said)
     flags = [argument for argument in given if not (left and argument == left[0] and left.pop(0))]
     groups = {folder.name for configs in config_dirs() for folder in configs.iterdir() if folder.is_dir()}
     for argument in overrides:

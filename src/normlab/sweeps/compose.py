@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from normlab.config import RunConfig
 from normlab.core.design import config_dir
 from normlab.errors import NormlabError
+from normlab.sweeps.recipe import with_recipe
 
 GROUPS = ("data", "net", "norm", "optimizer", "schedule", "scale")
 
@@ -49,12 +50,13 @@ class Composer:
         return cast(dict[str, Any], json.loads(self._composed[choices]))
 
     def __call__(self, overrides: Mapping[str, Any]) -> RunConfig:
-        """The configuration that ``overrides`` mean.
+        """The configuration that ``overrides`` mean; ``recipe`` among them stands for a list of others.
 
         Raises:
             NormlabError: for an unknown key or a value out of its range.
             HydraException: for an unknown group choice.
         """
+        overrides = with_recipe(overrides)
         choices = tuple(sorted((k, str(v)) for k, v in overrides.items() if k in GROUPS))
         values = self._groups(choices)
         for key, value in overrides.items():

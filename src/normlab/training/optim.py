@@ -36,6 +36,9 @@ def make_schedule(
         case "cosine":
             return lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
         case "one_cycle":
+            total, warmup = max(steps, 2), config.warmup or 0.3
+            if abs(warmup * total - 1) < 1e-9:  # PyTorch would divide by the length of a rise of no step
+                warmup *= 1 + 1e-6
             return lr_scheduler.OneCycleLR(
-                optimizer, max_lr=lr, total_steps=max(steps, 2), pct_start=config.warmup or 0.3, cycle_momentum=False
+                optimizer, max_lr=lr, total_steps=total, pct_start=warmup, cycle_momentum=False
             )
