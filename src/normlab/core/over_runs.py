@@ -1,6 +1,7 @@
 """What is read off several runs of one arm and seed that differ along an axis, such as the rate or the depth."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +13,7 @@ from normlab.core.reading import Failed, Final, Reading, Value
 
 
 @dataclass(frozen=True)
-class OverRuns:
+class OverRuns(ABC):
     """Base of readings over several runs; ``text`` is how it is written. ``each`` is what is read of every run."""
 
     text: str
@@ -29,9 +30,9 @@ class OverRuns:
     def __str__(self) -> str:
         return self.text
 
+    @abstractmethod
     def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
         """Its value, from the runs' places on the axis and their readings in the same order. Censored where the axis may end too early."""
-        raise NotImplementedError
 
 
 def stable(values: Sequence[float], margin: float) -> list[bool]:

@@ -5,6 +5,7 @@ A reading is written as a short text and parsed once (:mod:`normlab.core.reading
 
 import json
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -37,7 +38,7 @@ class Runs(Protocol):
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reading(ABC):
     """Base of readings. ``text`` is how it is written.
 
     ``better`` says in which direction (None: in neither, and nothing can be chosen by it), ``evaluation`` without which evaluation
@@ -77,8 +78,9 @@ class Reading:
             return None
         return self._of_failed(runs, facts) if facts["status"] == "diverged" else self._of(runs, facts)
 
+    @abstractmethod
     def _of(self, runs: Runs, facts: Facts) -> Value | None:
-        raise NotImplementedError
+        """Of a run that came to its end."""
 
     def _of_failed(self, runs: Runs, facts: Facts) -> Value | None:
         """Of a run that diverged."""
@@ -135,8 +137,9 @@ class FromHistory(Reading):
     def _of(self, runs: Runs, facts: Facts) -> Value | None:
         return _value(self.seen_in(runs.history(facts["run_key"])))
 
+    @abstractmethod
     def seen_in(self, history: pd.DataFrame) -> float | None:
-        raise NotImplementedError
+        """Its value in a history; None if the history does not have it."""
 
 
 @dataclass(frozen=True)
@@ -258,16 +261,19 @@ class StatisticsGap(Reading):
 
 @dataclass(frozen=True)
 class Failed(Reading):
-    """1 for a run that diverged or whose training loss ends within 1 % of predicting at random, where its task has such, else 0."""
+    """1 for a run that diverged or whose training loss ends within 1 % of predicting at random, where its task has such, else 0; also of
+    a run that never came to the state that it was to stop at.
+    """
 
     def _read(self, runs: Runs, run_key: str) -> Value | None:
         facts = runs.facts(run_key)
-        if facts is None or facts["status"] == "missing":
-            return None
-        stuck = facts["status"] == "diverged"
-        if "chance" in facts:
-            stuck = stuck or facts["train_loss"] > 0.99 * math.log(1 / facts["chance"])
-        return Value(float(stuck))
+        return None if facts is None or facts["status"] == "missing" else self._of(runs, facts)
+
+    def _of(self, runs: Runs, facts: Facts) -> Value | None:
+        def stuck() -> bool:
+            return "chance" in facts and facts["train_loss"] > 0.99 * math.log(1 / facts["chance"])
+
+        return Value(float(facts["status"] == "diverged" or stuck()))
 
 
 @dataclass(frozen=True)
