@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from normlab.config import RunConfig
+from normlab.core.design import Design
 from normlab.core.readings import of_one_run
 from normlab.errors import NormlabError
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key, scientific
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
+from normlab.sweeps.expand import Expander
 from normlab.tasks import TASKS, gan, text, train
 from tests.training.test_savepoint import interrupted, same
 
@@ -154,3 +156,27 @@ def test_it_sweeps(task: str, tmp_path: Path, call: Callable[..., subprocess.Com
 def test_what_does_not_fit_is_refused(composer: Composer, overrides: dict[str, object], message: str) -> None:
     with pytest.raises(NormlabError, match=message):
         train(composer(overrides))
+
+
+def test_a_reading_of_what_a_task_does_not_measure_is_an_error_when_the_design_is_taken_up(
+    composer: Composer, tmp_path: Path
+) -> None:
+    def expand(task: str, reading: str) -> None:
+        scale = {
+            "seeds": {"tune": [1000], "report": [0]},
+            "settings": {"one": {"overrides": dict(SMALL[task])}},
+        }
+        levels = {"best": {"best": reading}}
+        grids = {"g": {"choose": {"over": {"optimizer.lr": [0.1, 1.0]}, "levels": levels}}}
+        names = {"name": "toy", "title": "Toy", "title_ja": "Toy"}
+        design = Design.parse({**names, "scales": {"quick": scale}, "grids": grids}, "toy")
+        Expander(design, "quick", Store(tmp_path), composer).expand()
+
+    expand("text", "validation_accuracy")
+    expand("gan", "validation_frechet")
+    with pytest.raises(
+        NormlabError, match="experiment toy: validation_accuracy reads accuracy, which task=gan does not measure"
+    ):
+        expand("gan", "validation_accuracy")
+    with pytest.raises(NormlabError, match="task=text does not measure; it measures accuracy, loss"):
+        expand("text", "validation_frechet@2")

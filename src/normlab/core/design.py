@@ -201,6 +201,25 @@ class Design(Strict):
         """
         return check(cls, values, f"{origin}: ")
 
+    def tasks(self, scale: str) -> set[str]:
+        """The tasks of its runs at a scale."""
+        overrides = [setting.overrides for setting in self.at(scale).settings.values()]
+        for grid in (grid.at_scale(scale) for grid in self.grids.values()):
+            overrides += [
+                grid.fixed,
+                *(bundle for axis in grid.axes.values() if isinstance(axis, dict) for bundle in axis.values()),
+            ]
+        return {str(found["task"]) for found in overrides if "task" in found} or {"images"}
+
+    def readings(self, scale: str) -> list[str]:
+        """What its choices and ladders at a scale read of runs, as it is written."""
+        found: list[str | None] = []
+        for grid in (grid.at_scale(scale) for grid in self.grids.values()):
+            levels = grid.choose.levels.values() if grid.choose else ()
+            found += [rule for level in levels for rule in (level.best, level.worst, level.highest)]
+            found += [grid.ladder.measure] if grid.ladder else []
+        return [name for name in found if name]
+
     def report_seeds(self, scale: str, grid: str, second_look: bool = False) -> tuple[int, ...]:
         """The seeds on which a grid's cells are reported."""
         own = self.grids[grid].at_scale(scale).seeds

@@ -56,6 +56,11 @@ class Reading(ABC):
         return None
 
     @property
+    def of_metric(self) -> Metric | None:
+        """The metric of a task that it reads, if it does."""
+        return None
+
+    @property
     def in_record(self) -> bool:
         """Whether every measured run that came to its end has a column of this name."""
         return False
@@ -116,6 +121,10 @@ class Final(Reading):
     metric: Metric
 
     @property
+    def of_metric(self) -> Metric | None:
+        return self.metric
+
+    @property
     def better(self) -> Direction | None:
         return self.metric.better
 
@@ -148,6 +157,10 @@ class At(FromHistory):
 
     metric: Metric
     epoch: float
+
+    @property
+    def of_metric(self) -> Metric | None:
+        return self.metric
 
     @property
     def better(self) -> Direction | None:

@@ -16,7 +16,7 @@ from normlab.errors import NormlabError
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.tasks import misfit
+from normlab.tasks import check_readings, misfit
 
 Place = tuple[str, str]  # A cell's grid and its name there.
 EXTENSIONS = 3  # How often an axis may grow on either side.
@@ -82,6 +82,7 @@ class Expander:
         self.store = store
         self.compose = composer or Composer()
         self.extra = extra or {}
+        check_readings(design.readings(scale), design.tasks(scale), f"experiment {design.name}")
         self.second_look: frozenset[Place] = frozenset()
         self._keys: dict[str, tuple[str, RunConfig]] = {}
 

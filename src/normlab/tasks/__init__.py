@@ -1,11 +1,12 @@
 """Tasks: what is learned, one file each, and one line in the registry below. The loop knows none of them by name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
 from normlab.config import RunConfig
+from normlab.core.readings import check
 from normlab.errors import MisfitError, NormlabError
 from normlab.tasks import gan, images, text
 from normlab.tasks.task import Task
@@ -27,6 +28,25 @@ def task_of(config: RunConfig) -> Task:
     if config.task not in TASKS:
         raise NormlabError(f"unknown task {config.task!r}; there are {', '.join(TASKS)}")
     return TASKS[config.task]
+
+
+def check_readings(texts: Iterable[str], tasks: Iterable[str], origin: str) -> None:
+    """Refuse a reading of a metric that none of ``tasks`` has.
+
+    Raises:
+        NormlabError: for it, or for an unknown task.
+    """
+    unknown = sorted(set(tasks) - set(TASKS))
+    if unknown:
+        raise NormlabError(f"{origin}: unknown task {unknown[0]!r}; there are {', '.join(TASKS)}")
+    known = {name for task in tasks for name in TASKS[task].metrics}
+    for asked in texts:
+        metric = getattr(check(asked), "of_metric", None)
+        if metric is not None and metric.name not in known:
+            raise NormlabError(
+                f"{origin}: {asked} reads {metric.name}, which task={','.join(sorted(tasks))} does not measure; "
+                f"it measures {', '.join(sorted(known))}"
+            )
 
 
 def misfit(config: RunConfig) -> str | None:

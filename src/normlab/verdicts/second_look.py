@@ -9,6 +9,7 @@ from normlab.core.verdict import ClaimResult, SeedsOf, SettingResult, evaluate_c
 from normlab.core.word import Word
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expander, Expansion, Place, Planned
+from normlab.tasks import check_readings
 from normlab.verdicts.cells import StoreNumbers, cell_rows
 
 
@@ -21,6 +22,8 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
     """
     design, scale, store = expander.design, expander.scale_name, expander.store
     seeds = design.at(scale).seeds
+    for claim in claims:
+        check_readings(claim.readings(), design.tasks(scale), f"claim {claim.id}")
     tested = [claim for claim in claims if claim.kind != "exact"]
     constants = {name: setting.constants for name, setting in design.at(scale).settings.items()}
     while True:
