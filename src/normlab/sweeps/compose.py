@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
@@ -10,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from normlab.config import RunConfig
-from normlab.core.design import config_dir
+from normlab.core.design import config_dir, config_dirs
 from normlab.errors import NormlabError
 from normlab.sweeps.recipe import with_recipe
 
@@ -20,8 +21,8 @@ GROUPS = ("data", "net", "norm", "optimizer", "schedule", "scale")
 class Composer:
     """Turns overrides (``{"norm": "batch", "optimizer.lr": 0.1}``) into checked configurations.
 
-    Hydra composes every option once, alone: no group's options reach into another's. Values are set on the plain result, in
-    the order given.
+    Hydra composes the whole once, and every option is read once, alone: no group's options reach into another's. An option with a defaults
+    list of its own is Hydra's to compose, too. Values are set on the plain result, in the order given.
     """
 
     def __init__(self) -> None:
@@ -29,7 +30,9 @@ class Composer:
         self._composed: dict[tuple[tuple[str, str], ...], str] = {}
 
     def _option(self, choice: tuple[str, str] | None) -> dict[str, Any]:
-        """The whole configuration with one group's option chosen, or none."""
+        """The whole configuration with one group's option chosen, or none; of a plain option that group alone."""
+        if choice not in self._options and (plain := _plain_option(choice)) is not None:
+            self._options[choice] = plain
         if choice not in self._options:
             overrides = [f"{choice[0]}={choice[1]}"] if choice else []
             if GlobalHydra.instance().is_initialized():
@@ -63,6 +66,18 @@ class Composer:
             if key not in GROUPS:
                 _set(values, key, value)
         return RunConfig.parse(values)
+
+
+def _plain_option(choice: tuple[str, str] | None) -> dict[str, Any] | None:
+    """What the file of an option holds, below its group's name; None where Hydra has to say."""
+    if choice is None:
+        return None
+    group, name = choice
+    file = next((found for folder in config_dirs() if (found := folder / group / f"{name}.yaml").is_file()), None)
+    if file is None or Path(name).name != name:
+        return None
+    content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    return {group: content} if isinstance(content, dict) and "defaults" not in content else None
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
