@@ -6,7 +6,6 @@ from typing import Any
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -39,6 +38,8 @@ def method_title(name: str) -> str:
 
 def use_style() -> None:
     """Set the shared style; text stays text in SVG, and element ids do not change from build to build."""
+    import seaborn as sns  # here: half a second that only drawing needs
+
     sns.set_theme(context="notebook", style="whitegrid", font_scale=0.9)
     plt.rcParams.update(
         {
