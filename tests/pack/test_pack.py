@@ -15,7 +15,7 @@ from normlab.errors import NormlabError
 from normlab.pack import build as building
 from normlab.pack import images as packed
 from normlab.pack import returns
-from normlab.pack.work import Queue
+from normlab.pack.work import Queue, work
 from normlab.runs.execute import execute
 from normlab.runs.store import Store
 
@@ -145,3 +145,15 @@ def test_an_image_set_without_colours_needs_no_pictures(tmp_path: Path) -> None:
     content = dataclasses.replace(image_set(arrays(channels=1)), shape=(1, 8, 8))
     packed.write_part(tmp_path / "noise-0.npz", arrays(channels=1), 0, 1)
     assert packed.read_parts([tmp_path / "noise-0.npz"], content).train_images.shape == (150, 1, 8, 8)
+
+
+def test_costs_are_brought_home_a_repetition_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[set[int]] = []
+    monkeypatch.setattr(
+        "normlab.pack.work.measure_costs", lambda plans, store: seen.append({p.axes["seed"] for p in plans})
+    )
+    homes: list[Path] = []
+    monkeypatch.setattr("normlab.pack.work.bring_home", lambda root, out: homes.append(out))
+    work([], "quick", 60, 1, tmp_path, tmp_path / "out", "cost")
+    assert seen == [{0}, {1}, {2}, {3}, {4}]
+    assert len(homes) == 1 + len(seen)

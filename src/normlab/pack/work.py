@@ -114,10 +114,10 @@ def work(
             process.kill()  # what they were at is lost, and begun again by the next call
         pool.shutdown(wait=False, cancel_futures=True)
     bring_home(store.root, out)
-    if costs and time.monotonic() < deadline:
-        try:
-            measure_costs(Expander(load_design(costs), scale, store.refresh()).expand().costs, store)
-        finally:
+    plans = Expander(load_design(costs), scale, store.refresh()).expand().costs if costs else []
+    for seed in sorted({plan.axes["seed"] for plan in plans}):
+        if time.monotonic() < deadline:
+            measure_costs([plan for plan in plans if plan.axes["seed"] == seed], store)
             bring_home(store.root, out)
 
 
