@@ -115,8 +115,8 @@ class Fact(Reading):
 
 
 @dataclass(frozen=True)
-class Final(Reading):
-    """A metric on a split at the end of a run; the column says with which kind of statistics."""
+class OfMetric(Reading):
+    """Base of readings of a task's metric on a split; a run that diverged counts as the metric says."""
 
     metric: Metric
 
@@ -128,6 +128,14 @@ class Final(Reading):
     def better(self) -> Direction | None:
         return self.metric.better
 
+    def _of_failed(self, runs: Runs, facts: Facts) -> Value | None:
+        return _of_failed(self.metric, facts) or self._of(runs, facts)
+
+
+@dataclass(frozen=True)
+class Final(OfMetric):
+    """A metric on a split at the end of a run; the column says with which kind of statistics."""
+
     @property
     def in_record(self) -> bool:
         return self.metric is ACCURACY
@@ -135,8 +143,19 @@ class Final(Reading):
     def _of(self, runs: Runs, facts: Facts) -> Value | None:
         return _value(facts.get(self.text))
 
-    def _of_failed(self, runs: Runs, facts: Facts) -> Value | None:
-        return _of_failed(self.metric, facts) or self._of(runs, facts)
+
+@dataclass(frozen=True)
+class At(OfMetric):
+    """A metric on validation images after ``epoch`` epochs."""
+
+    epoch: float
+
+    def _of(self, runs: Runs, facts: Facts) -> Value | None:
+        history = runs.history(facts["run_key"])
+        values = history[f"validation_{self.metric.name}"].to_numpy(dtype=float)
+        distance = np.where(np.isnan(values), np.inf, (history["epoch"] - self.epoch).abs().to_numpy(dtype=float))
+        place = int(distance.argmin())
+        return _value(float(values[place])) if distance[place] < 0.051 else None
 
 
 @dataclass(frozen=True)
@@ -149,31 +168,6 @@ class FromHistory(Reading):
     @abstractmethod
     def seen_in(self, history: pd.DataFrame) -> float | None:
         """Its value in a history; None if the history does not have it."""
-
-
-@dataclass(frozen=True)
-class At(FromHistory):
-    """A metric on validation images after ``epoch`` epochs."""
-
-    metric: Metric
-    epoch: float
-
-    @property
-    def of_metric(self) -> Metric | None:
-        return self.metric
-
-    @property
-    def better(self) -> Direction | None:
-        return self.metric.better
-
-    def seen_in(self, history: pd.DataFrame) -> float | None:
-        values = history[f"validation_{self.metric.name}"].to_numpy(dtype=float)
-        distance = np.where(np.isnan(values), np.inf, (history["epoch"] - self.epoch).abs().to_numpy(dtype=float))
-        place = int(distance.argmin())
-        return float(values[place]) if distance[place] < 0.051 else None
-
-    def _of_failed(self, runs: Runs, facts: Facts) -> Value | None:
-        return _of_failed(self.metric, facts) or self._of(runs, facts)
 
 
 @dataclass(frozen=True)

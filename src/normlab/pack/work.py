@@ -93,27 +93,29 @@ def work(
     store = Store.of_scale(results, scale).refresh()
     queue = Queue(experiments, scale, store)
     durations: list[float] = []
-    with _pool(workers) as pool:
-        flying: dict[Future[float], Item] = {}
-        carried = time.monotonic()
-        while time.monotonic() < deadline:
-            left = queue.look()
-            expected = statistics.median(durations[-2 * workers :]) if durations else 0.0
-            while len(flying) < workers and time.monotonic() + expected < deadline and (item := queue.take()):
-                flying[pool.submit(one_run, store.root, item)] = item
-            if not flying:
-                break
-            done, _ = wait(flying, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
-            durations += list(_settled(done, flying))
-            if done:
-                _tell(len(durations), left, deadline, durations)
-            if time.monotonic() - carried > HOME_SECONDS:
-                carried = time.monotonic()
-                bring_home(store.root, out)
-        for process in multiprocessing.active_children():
-            process.kill()  # what they were at is lost, and begun again by the next call
-        pool.shutdown(wait=False, cancel_futures=True)
-    bring_home(store.root, out)
+    try:
+        with _pool(workers) as pool:
+            flying: dict[Future[float], Item] = {}
+            carried = time.monotonic()
+            while time.monotonic() < deadline:
+                left = queue.look()
+                expected = statistics.median(durations[-2 * workers :]) if durations else 0.0
+                while len(flying) < workers and time.monotonic() + expected < deadline and (item := queue.take()):
+                    flying[pool.submit(one_run, store.root, item)] = item
+                if not flying:
+                    break
+                done, _ = wait(flying, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+                durations += list(_settled(done, flying))
+                if done:
+                    _tell(len(durations), left, deadline, durations)
+                if time.monotonic() - carried > HOME_SECONDS:
+                    carried = time.monotonic()
+                    bring_home(store.root, out)
+            for process in multiprocessing.active_children():
+                process.kill()  # what they were at is lost, and begun again by the next call
+            pool.shutdown(wait=False, cancel_futures=True)
+    finally:
+        bring_home(store.root, out)  # also where a process died
     plans = Expander(load_design(costs), scale, store.refresh()).expand().costs if costs else []
     for seed in sorted({plan.axes["seed"] for plan in plans}):
         if time.monotonic() < deadline:
