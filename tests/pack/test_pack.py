@@ -128,11 +128,13 @@ def test_two_calls_of_the_script_do_the_runs_once_and_bring_them_home(
             return set(archive.getnames())
 
     assert "part 1 of 2 is not here yet" in call(folders[1], 10)
-    assert "runs done" in call(folders[0], 20)
+    call(folders[0], 15)  # how far it comes is the machine's affair
     first = runs()
-    assert "0 left" in call(tmp_path / "home", 200)
-    assert first < runs()
-    assert returns.merge(out, Store(tmp_path / "store")) == len(runs())
+    call(tmp_path / "home", 300)
+    assert first <= runs()
+    store = Store(tmp_path / "store")
+    assert returns.merge(out, store) == len(runs())
+    assert Queue(["placement"], "quick", store).look() == 0
 
 
 def test_a_folder_that_is_too_large_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
