@@ -101,9 +101,10 @@ def _runs_of_experiment(command: Any, jobs: Any) -> Callable[[Any], Callable[[],
     """What expands an experiment against a store as it is, its claims registered before its first runs."""
     from experiments import NAMES, load_experiment, own_experiments
     from normlab.core.design import Design
-    from normlab.sweeps.expand import Expander, Expansion
+    from normlab.sweeps.expand import Expander
+    from normlab.sweeps.planned import Expansion
+    from normlab.verdicts.looks import expand_and_judge
     from normlab.verdicts.registry import register_experiment
-    from normlab.verdicts.second_look import expand_and_judge
 
     design, scale = Design.parse(command.experiment, f"experiment {command.experiment.get('name')}"), command.scale.name
     known, fixed, grids = design.name in {*NAMES, *own_experiments()}, jobs.set_for_all(), command.sweep.grids
@@ -135,7 +136,7 @@ def _runs_of(commands: list[Any]) -> Callable[[Any], Callable[[], Any]]:
     """What gives the runs that a command line's sweeps name, and the evaluations that it asks of each."""
     from normlab.runs.evaluations import named_evaluations
     from normlab.runs.key import run_key
-    from normlab.sweeps.expand import Expansion, Planned
+    from normlab.sweeps.planned import Expansion, Planned
 
     planned = [
         Planned(run_key(c.run), c.run, None, "report", evaluate=named_evaluations(c.evaluation, c.run))

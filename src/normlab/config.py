@@ -259,12 +259,16 @@ class NumericsConfig(Strict):
     threads: Annotated[int, Field(gt=0, le=1024)] = 1
 
 
+Final = Literal["validation", "statistics", "all"]
+FINALS: tuple[Final, ...] = ("validation", "statistics", "all")  # each holds those before it
+
+
 class MeasureConfig(Strict):
     """What is measured on the way and at the end. It changes no weight, so it is never part of a run's key.
 
-    ``final`` says on what a finished net is measured: ``all`` splits with all kinds of statistics, or the
-    ``validation`` split alone, as runs need that only serve to choose by. ``train_set`` adds to the history loss and
-    accuracy on training images, and accuracy on validation ones, with recalibrated statistics. ``phases`` adds
+    ``final`` says on what a finished net is measured: ``all`` splits with all kinds of statistics, ``statistics``: all but running
+    averages of other decays than its own, or the ``validation`` split alone, as runs need that only serve to choose by.
+    ``train_set`` adds to the history loss and accuracy on training images, and accuracy on validation ones, with recalibrated statistics. ``phases`` adds
     running averages whose decay changes on the way: pairs of a fraction of all steps and the decay from there on, the first
     from 0.
     """
@@ -273,7 +277,7 @@ class MeasureConfig(Strict):
     validate_every: PositiveFloat = 1.0
     probe_loss: bool = False
     train_set: bool = False
-    final: Literal["all", "validation"] = "all"
+    final: Final = "all"
     phases: tuple[tuple[ProperShare, Share], ...] | None = None
 
     @model_validator(mode="after")
@@ -292,7 +296,7 @@ class MeasureConfig(Strict):
             and abs(ratio - round(ratio)) < 1e-9
             and (self.probe_loss or not wanted.probe_loss)
             and (self.train_set or not wanted.train_set)
-            and self.final in ("all", wanted.final)
+            and FINALS.index(self.final) >= FINALS.index(wanted.final)
             and wanted.phases in (None, self.phases)
         )
 
@@ -303,7 +307,7 @@ class MeasureConfig(Strict):
             validate_every=min(self.validate_every, other.validate_every),
             probe_loss=self.probe_loss or other.probe_loss,
             train_set=self.train_set or other.train_set,
-            final="all" if "all" in (self.final, other.final) else "validation",
+            final=max(self.final, other.final, key=FINALS.index),
             phases=self.phases or other.phases,
         )
 

@@ -20,8 +20,8 @@ from normlab.runs.evaluations import evaluate_run
 from normlab.runs.execute import execute, is_done, missing_record
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
-from normlab.sweeps.expand import Planned
 from normlab.sweeps.plan import outstanding
+from normlab.sweeps.planned import Planned
 
 Make = Callable[..., RunConfig]
 

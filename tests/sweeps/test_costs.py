@@ -14,7 +14,7 @@ from normlab.sweeps.expand import Expander
 from normlab.sweeps.status import is_finished, status_of
 from normlab.sweeps.sweep import sweep
 from normlab.training import cost
-from normlab.verdicts.second_look import expand_and_judge
+from normlab.verdicts.looks import expand_and_judge
 from tests.conftest import SMALL
 
 T = Text("x", "x")

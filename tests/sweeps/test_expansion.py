@@ -10,7 +10,8 @@ from normlab.core.record import Record
 from normlab.errors import NormlabError
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.expand import Expander, Expansion
+from normlab.sweeps.expand import Expander
+from normlab.sweeps.planned import Expansion
 
 SCALES = {
     "quick": {

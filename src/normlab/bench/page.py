@@ -19,7 +19,7 @@ from normlab.report.style import VERDICT_COLOURS, use_style
 from normlab.report.svg import save_figure
 
 Measured = dict[str, Any]  # a row of a section's table
-MET, MISSED, PLAIN = VERDICT_COLOURS[Word.SUPPORTED], VERDICT_COLOURS[Word.REFUTED], "#0072B2"
+MET, MISSED, PLAIN = VERDICT_COLOURS[Word.SUPPORTED], VERDICT_COLOURS[Word.OPPOSED], "#0072B2"
 
 
 def build_page(folder: Path, sections: dict[str, str]) -> Path:

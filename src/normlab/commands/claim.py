@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from experiments import LOCK, Experiment, find_claim
 from normlab.core.claim import Claim
-from normlab.core.verdict import ClaimResult
+from normlab.core.trial import ClaimResult
 from normlab.errors import NormlabError
 from normlab.report import sentences
 from normlab.report.forest import forest
@@ -14,7 +14,7 @@ from normlab.report.site import Section, evaluate
 from normlab.report.style import use_style
 from normlab.report.svg import save_figure
 from normlab.runs.store import Store
-from normlab.sweeps.expand import Expansion
+from normlab.sweeps.planned import Expansion
 from normlab.sweeps.status import is_finished
 from normlab.verdicts.registry import grids_of, read_lock
 

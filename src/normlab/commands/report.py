@@ -23,7 +23,7 @@ def show(sections: list[Section], page: Path) -> None:
             part = result.deciding.deciding if result.deciding else None
             colour = VERDICT_COLOURS[result.verdict.word]
             effect = sentences.interval(part) + sentences.unit_name(part.unit).en if part else ""
-            n = str(part.test.n) if part else ""
+            n = str(part.n) if part else ""
             table.add_row(result.claim.id, f"[{colour}]{result.verdict}[/]", effect.replace("[", "\\["), n)
         table.add_section()
     console = Console(highlight=False)

@@ -10,7 +10,7 @@ from normlab.errors import NormlabError
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expander
 from normlab.sweeps.status import is_finished
-from normlab.verdicts.second_look import expand_and_judge
+from normlab.verdicts.looks import expand_and_judge
 
 
 def designed(scale: str) -> list[Experiment]:

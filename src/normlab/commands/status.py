@@ -7,7 +7,7 @@ from experiments import all_experiments
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expander
 from normlab.sweeps.status import status_of
-from normlab.verdicts.second_look import expand_and_judge
+from normlab.verdicts.looks import expand_and_judge
 
 
 def status(scale: str, results: str) -> None:

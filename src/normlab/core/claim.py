@@ -9,6 +9,7 @@ from normlab.core.readings import check
 from normlab.errors import NormlabError
 
 Kind = Literal["superiority", "equivalence", "noninferiority", "exact"]
+Quantifier = Literal["every", "some"]
 Unit = Literal["points", "ratio", "number"]
 
 
@@ -37,23 +38,36 @@ class Pick:
 
 
 @dataclass(frozen=True)
+class Extreme:
+    """The best or worst level along an axis, named for each of five folds of the seeds by the mean validation measure of the others.
+
+    A range found so is a lower bound of the true one, since no seed names the level that it is counted at.
+    """
+
+    axis: str
+    take: Literal["best", "worst"]
+
+
+@dataclass(frozen=True)
 class Arm:
     """Cells of a grid, by their values on some of its axes; a case's ``by`` gives the others.
 
     Axes are named as in the design: ``setting``, those of ``axes``, ``level`` where the grid chooses, and the override
-    key of a ladder, along which a measure over several runs may reduce. ``measure`` replaces the contrast's for this arm.
+    key of a ladder, along which a measure over several runs may reduce. ``measure`` replaces the contrast's for this arm;
+    ``extreme`` picks one of its levels along an axis.
     """
 
     grid: str
     axes: Mapping[str, Any] = field(default_factory=dict)
     measure: str | Pick | None = None
+    extreme: Extreme | None = None
 
 
 @dataclass(frozen=True)
 class Contrast:
     """A paired effect θ, positive in the claimed direction, one value a seed.
 
-    θ = [f(plus) − f(minus)] − [f(less[0]) − f(less[1])], with f the measure, or its natural logarithm where ``log``.
+    θ = weight·[f(plus) − f(minus)] − [f(less[0]) − f(less[1])], with f the measure, or ln(measure + offset) where ``log``.
     Without ``minus`` the number ``reference`` stands in its place. ``over`` names the axis along which the measure
     reduces several runs of a seed to one number: rates, or the members of a range of which some may fail.
     ``unit``, ``delta`` and ``kind`` replace the claim's for this part. The first arm named is the claimed larger one. ``test`` is
@@ -65,8 +79,10 @@ class Contrast:
     plus: Arm
     minus: Arm | None = None
     less: tuple[Arm, Arm] | None = None
+    weight: float = 1.0
     reference: float = 0.0
     log: bool = False
+    offset: float = 0.0
     over: str | None = None
     unit: Unit | None = None
     delta: float | str | None = None
@@ -81,22 +97,41 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of setting: its parts must all hold. There is one verdict for each value of the axes in ``by``.
+    """A kind of setting: its parts must all hold. There is one verdict for each value of the axes in ``by``, or of those in ``among``.
 
+    ``at`` adds what its settings have in common to their places, so that a moderator may compare cases: {"statistics": "running"}.
     ``scales`` names the scales that the case belongs to; None means all. ``given`` are conditions without which the parts
-    say nothing, such as a manipulation check: unless each is established, the setting is inconclusive.
+    say nothing, such as a manipulation check: unless each is established, the setting is unresolved.
     """
 
     name: Text
     parts: tuple[Contrast, ...]
     by: tuple[str, ...] = ("setting",)
+    among: Mapping[str, tuple[Any, ...]] | None = None
+    at: Mapping[str, Any] | None = None
     scales: tuple[str, ...] | None = None
     given: tuple[Contrast, ...] = ()
+
+    def place(self, at: Mapping[str, Any]) -> dict[str, Any]:
+        """Where among its cells one of its settings stands, without what they have in common."""
+        return {axis: value for axis, value in at.items() if axis not in (self.at or {})}
 
     @property
     def contrasts(self) -> tuple[Contrast, ...]:
         """All that it reads: its parts and conditions."""
         return self.parts + self.given
+
+
+@dataclass(frozen=True)
+class Moderator:
+    """What an effect may depend on, registered with the claim: a place on an axis of its settings.
+
+    Over numbers its test is that of a per-seed slope of θ/δ on their logarithm to base 2; over two names that of a per-seed difference,
+    or between seeds that are not shared (as of two data sets) Welch's.
+    """
+
+    name: Text
+    axis: str
 
 
 @dataclass(frozen=True)
@@ -121,6 +156,8 @@ class Claim:
             ``number``.
         delta: the smallest effect that would matter, in θ's unit, or the name of a constant of the settings.
         cases: the settings and their contrasts.
+        quantifier: whether it is said of ``every`` setting, or that there are ``some``.
+        moderators: what its effect may depend on.
         check: for an exact claim, the computation.
         checked: where a verdict surprises, what was looked at for a flaw of the experiment.
         shown_besides: effects looked at with it, which may be added after the results: they are shown and decide nothing.
@@ -137,6 +174,8 @@ class Claim:
     unit: Unit = "points"
     delta: float | str = "delta"
     cases: tuple[Case, ...] = ()
+    quantifier: Quantifier = "every"
+    moderators: tuple[Moderator, ...] = ()
     check: Callable[[], Finding] | None = None
     checked: Text | None = None
     shown_besides: tuple[Case, ...] = ()

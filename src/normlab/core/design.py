@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from omegaconf import OmegaConf
 from pydantic import field_validator, model_validator
 
+from normlab.core.looks import Looks
 from normlab.core.readings import higher_is_better
 from normlab.core.schema import Strict, check
 from normlab.errors import NormlabError
@@ -17,8 +18,7 @@ Overrides = dict[str, Any]
 class Seeds(Strict):
     """Seeds by role: settings are chosen on the first, reported on the second.
 
-    Where ``second_look`` names seeds, claims that are inconclusive on ``report`` get these in addition; every p-value is
-    then doubled, so that looking twice costs what it is worth (Bonferroni).
+    Where ``second_look`` names seeds, settings without a word on ``report`` get these in addition.
     """
 
     tune: tuple[int, ...]
@@ -31,20 +31,80 @@ class Seeds(Strict):
             raise ValueError("tuning, reporting and second-look seeds overlap")
         return self
 
+    @property
+    def looks(self) -> Looks:
+        """One look, or two at half of α each."""
+        return Looks.of([self.report, *([self.second_look] if self.second_look else [])])
+
+
+class Closer(Strict):
+    """Further tuning seeds, for the candidates within ``margin`` of the best on the first ones."""
+
+    seeds: tuple[int, ...]
+    margin: float
+
 
 class Setting(Strict):
-    """A setting (usually a data set with its sizes) and the constants that claims read for it, such as its δ."""
+    """A setting (usually a data set with its sizes) and the constants that claims read for it, such as its δ.
 
-    overrides: Overrides
+    ``bed`` names a file of ``configs/bed/``, from which it takes what it does not say itself: the recipe that it departs from, tuning
+    seeds (``closer``: further ones for the candidates that come close), ``ranges`` to choose from, looks (the number of seeds of each,
+    from 0 on, and its weight) and δ. ``family``: settings are corrected for many claims among those of their own family.
+    """
+
+    overrides: Overrides = {}
     constants: dict[str, float] = {}
+    bed: str | None = None
+    family: str = ""
+    tune: tuple[int, ...] = ()
+    closer: Closer | None = None
+    ranges: dict[str, list[float]] = {}
+    looks: dict[int, float] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_its_bed(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or not values.get("bed"):
+            return values
+        bed = load_bed(str(values["bed"]))
+        merged = {key: {**bed.get(key, {}), **values.get(key, {})} for key in ("overrides", "constants")}
+        return {**bed, **values, **merged}
+
+    @field_validator("looks")
+    @classmethod
+    def _are_looks(cls, value: dict[int, float]) -> dict[int, float]:
+        Looks.counted(value)
+        return value
 
 
 class Scale(Strict):
-    """How large the experiment is at one scale, and which of its grids are run there (None: all)."""
+    """How large the experiment is at one scale, and which of its grids are run there (None: all). ``seeds`` are those of settings
+    that have none of their own.
+    """
 
-    seeds: Seeds
     settings: dict[str, Setting]
+    seeds: Seeds | None = None
     grids: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _every_setting_has_seeds(self) -> Self:
+        for name, setting in self.settings.items():
+            if self.seeds is None and not (setting.looks and setting.tune):
+                raise ValueError(f"setting {name!r} has no seeds: give it tune and looks, or a bed, or the scale seeds")
+        return self
+
+    def tuning(self, setting: str) -> tuple[int, ...]:
+        """The seeds on which a setting's rates are chosen."""
+        own = self.settings[setting].tune
+        return own or (self.seeds.tune if self.seeds else ())
+
+    def looks(self, setting: str) -> Looks:
+        """The seeds on which a setting is reported, look by look."""
+        own = self.settings[setting].looks
+        if own:
+            return Looks.counted(own)
+        assert self.seeds is not None
+        return self.seeds.looks
 
 
 def _known(check: Callable[[str], object], name: str) -> None:
@@ -86,11 +146,12 @@ class Level(Strict):
 class Choose(Strict):
     """Runs every combination of ``over`` on tuning seeds, and on reporting seeds only the chosen ``levels``.
 
-    As in a grid's axes, an axis is a list of values or a mapping from names to bundles of overrides. Where a best value
-    lies at the end of an axis in ``extend``, that axis grows by the factor given there, for all cells of the setting alike.
+    As in a grid's axes, an axis is a list of values or a mapping from names to bundles of overrides; a text is the name of one of the
+    setting's ranges. Where a cell's best value lies at the end of an axis in ``extend``, the axis grows there by the factor given, for
+    that cell: each arm is searched by the same rule until its best value is inside.
     """
 
-    over: dict[str, list[Any] | dict[str, Overrides]]
+    over: dict[str, str | list[Any] | dict[str, Overrides]]
     levels: dict[str, Level]
     extend: dict[str, float] = {}
 
@@ -101,6 +162,12 @@ class Choose(Strict):
             choices = self.over[axis]
             found |= choices[value] if isinstance(choices, dict) else {axis: value}
         return found
+
+    @property
+    def reads_the_end(self) -> bool:
+        """Whether its levels read nothing but what a run ends with."""
+        rules = [rule for level in self.levels.values() for rule in (level.best, level.worst, level.highest) if rule]
+        return not any("@" in rule or rule.startswith(("lowest", "roughness")) for rule in rules)
 
 
 class Ladder(Strict):
@@ -148,7 +215,7 @@ class Grid(Strict):
     seconds per step side by side for the cells of each setting and seed. ``costs`` trains nothing and measures instead, the
     cells of each setting and seed (repetition) together and when all else is done, what nets cost or what synchronization of
     processes costs.
-    ``seeds`` are reporting seeds of its own (a number n means 0 to n − 1), in place of the scale's and of any second look.
+    ``seeds`` are reporting seeds of its own (a number n means 0 to n − 1), in place of the setting's looks.
     ``at`` replaces fields at a scale; a grid whose ``settings`` there are empty is not part of that scale.
     """
 
@@ -220,11 +287,10 @@ class Design(Strict):
             found += [grid.ladder.measure] if grid.ladder else []
         return [name for name in found if name]
 
-    def report_seeds(self, scale: str, grid: str, second_look: bool = False) -> tuple[int, ...]:
-        """The seeds on which a grid's cells are reported."""
+    def looks(self, scale: str, grid: str, setting: str) -> Looks:
+        """The seeds on which a grid's cells are reported in a setting, look by look; a grid's own seeds are one look."""
         own = self.grids[grid].at_scale(scale).seeds
-        seeds = self.at(scale).seeds
-        return own if own is not None else seeds.report + (seeds.second_look if second_look else ())
+        return self.at(scale).looks(setting) if own is None else Looks.of([own])
 
     def at(self, scale: str) -> Scale:
         """The experiment's sizes at ``scale``.
@@ -248,6 +314,20 @@ def config_dirs() -> list[Path]:
     """Where configurations are looked for: normlab's own, then ``configs`` of the working directory, which adds to them."""
     own = Path.cwd() / "configs"
     return [config_dir(), *([own] if own.is_dir() and not own.samefile(config_dir()) else [])]
+
+
+def load_bed(name: str) -> dict[str, Any]:
+    """What ``configs/bed/<name>.yaml`` says of a setting.
+
+    Raises:
+        NormlabError: if there is none.
+    """
+    files = {file.stem: file for folder in config_dirs()[::-1] for file in (folder / "bed").glob("*.yaml")}
+    if name not in files:
+        raise NormlabError(f"unknown bed {name!r}; there are {', '.join(sorted(files))}")
+    found = OmegaConf.to_container(OmegaConf.load(files[name]), resolve=True)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
 
 
 def load_design(name: str) -> Design:

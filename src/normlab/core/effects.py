@@ -1,12 +1,14 @@
 """The paired effects of a contrast, read off the table of an experiment's cells."""
 
+import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from normlab.core.claim import Arm, Contrast, Pick
+from normlab.core.claim import Arm, Case, Contrast, Pick
 from normlab.core.over_runs import OverRuns
 from normlab.core.reading import Reading, Value
 from normlab.core.readings import AnyReading, higher_is_better, of_one_run, parse
@@ -25,6 +27,7 @@ class Numbers(Protocol):
 
 
 Row = Mapping[str, Any]  # of a table of cells
+FOLDS = 5  # of the seeds, where a range's levels are named by other seeds than those they are counted at
 
 
 @dataclass
@@ -32,11 +35,16 @@ class Effects:
     """The effects θ by seed, and what was counted on the way.
 
     ``missing``: cells without a run; a contrast with any is not run. ``excluded``: seeds without the number asked for
-    (a state never reached, both arms censored). ``step`` is the coarsest resolution of the readings, in θ's unit.
+    (a state never reached, both arms censored). ``step`` is the coarsest resolution of the readings, in θ's unit. ``same``: its arms are
+    the same runs, so that it says nothing. ``pairs``: of a range, the effects of every ordered pair of its levels, which bound it from
+    above as ``by_seed`` does from below. ``keys``: the runs it reads.
     """
 
     by_seed: dict[int, float]
     missing: int = 0
+    same: bool = False
+    pairs: list[dict[int, float]] = field(default_factory=list)
+    keys: frozenset[str] = frozenset()
     diverged: int = 0
     censored: int = 0
     excluded: int = 0
@@ -45,6 +53,35 @@ class Effects:
     @property
     def array(self) -> np.ndarray:
         return np.asarray(list(self.by_seed.values()), dtype=float)
+
+
+@dataclass
+class Side:
+    """An arm's value for each seed, and the runs that it was read off."""
+
+    reading: AnyReading
+    values: dict[int, Value | None] = field(default_factory=dict)
+    keys: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+def _are_the_same(sides: Sequence[Side]) -> bool:
+    """Whether a contrast compares readings with themselves."""
+    if len(sides) % 2:
+        return False
+    return all(a.reading == b.reading and a.keys == b.keys for a, b in zip(sides[::2], sides[1::2], strict=True))
+
+
+def _number(value: Value, contrast: Contrast) -> float:
+    return float(np.log(max(value.number + contrast.offset, 1e-12))) if contrast.log else value.number
+
+
+def _step(value: Value, contrast: Contrast) -> float:
+    return value.step / max(value.number + contrast.offset, 1e-12) if contrast.log else value.step
+
+
+def _theta(numbers: Sequence[float], contrast: Contrast) -> float:
+    less = numbers[2] - numbers[3] if contrast.less else 0.0
+    return contrast.weight * (numbers[0] - numbers[1]) - less
 
 
 class CellReader:
@@ -69,11 +106,13 @@ class CellReader:
         """The cells, by grid and name, that an arm reads in a setting."""
         return {(arm.grid, row["cell"]) for row in self.rows(arm, at)}
 
-    def settings(self, contrast: Contrast, by: tuple[str, ...]) -> list[dict[str, Any]]:
-        """The values that the axes ``by`` take, in the design's order."""
-        rows = [row for (grid, _), rows in self._of_role.items() if grid == contrast.plus.grid for row in rows]
-        found = dict.fromkeys(tuple(row[axis] for axis in by) for row in rows)
-        return [dict(zip(by, values, strict=True)) for values in found]
+    def settings(self, case: Case) -> list[dict[str, Any]]:
+        """The places of a case: the values that its axes ``by`` take, in the design's order."""
+        grids = {case.parts[0].plus.grid}
+        rows = [row for (grid, _), rows in self._of_role.items() if grid in grids for row in rows]
+        found = dict.fromkeys(tuple(row[axis] for axis in case.by) for row in rows)
+        places = [dict(zip(case.by, values, strict=True)) for values in found]
+        return [at for at in places if all(at[axis] in values for axis, values in (case.among or {}).items())]
 
     def effects(
         self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float], seeds: Sequence[int]
@@ -81,25 +120,26 @@ class CellReader:
         """θ for every seed of ``seeds`` in one setting."""
         result = Effects({})
         sides = [self._side(arm, contrast, at, constants, seeds, result) for arm in contrast.arms]
-        if contrast.minus is None:
-            sides.insert(1, {seed: Value(contrast.reference) for seed in seeds})
         if result.missing:
             return result
-        read = [row for arm in contrast.arms for row in self.rows(arm, at)]
-        keys = {row["run_key"] for row in read if row["seed"] in seeds}
-        result.diverged = sum(self.numbers.status(key) == "diverged" for key in keys)
+        result.same = _are_the_same(sides)
+        used = {key for side in sides for keys in side.keys.values() for key in keys}
+        result.keys = frozenset(used)
+        result.diverged = sum(self.numbers.status(key) == "diverged" for key in used)
+        values = [side.values for side in sides]
+        if contrast.minus is None:
+            values.insert(1, {seed: Value(contrast.reference) for seed in seeds})
         for seed in seeds:
-            values = [side.get(seed) for side in sides]
-            result.censored += sum(value is not None and value.censored for value in values)
-            if any(v is None for v in values) or all(v.censored for v in values if v):
+            found = [side.get(seed) for side in values]
+            result.censored += sum(value is not None and value.censored for value in found)
+            if any(v is None for v in found) or all(v.censored for v in found if v):
                 result.excluded += 1
                 continue
-            numbers = [v.number for v in values if v is not None]
-            steps = [v.step / max(v.number, 1e-12) if contrast.log else v.step for v in values if v is not None]
-            result.step = max(result.step, *steps)
-            if contrast.log:
-                numbers = [float(np.log(max(number, 1e-12))) for number in numbers]
-            result.by_seed[seed] = numbers[0] - numbers[1] - (numbers[2] - numbers[3] if contrast.less else 0.0)
+            numbers = [v for v in found if v is not None]
+            result.step = max(result.step, *(_step(v, contrast) for v in numbers))
+            result.by_seed[seed] = _theta([_number(v, contrast) for v in numbers], contrast)
+        if contrast.plus.extreme:
+            result.pairs = self._pairs(contrast, at, constants, seeds)
         return result
 
     def _side(
@@ -110,29 +150,76 @@ class CellReader:
         constants: Mapping[str, float],
         seeds: Sequence[int],
         result: Effects,
-    ) -> dict[int, Value | None]:
+    ) -> "Side":
+        """One arm's value for each seed, and the runs it was read off."""
         by_seed: dict[int, list[Row]] = {}
         for row in self.rows(arm, at):
             by_seed.setdefault(row["seed"], []).append(row)
         reading = self._reading(arm, contrast, at, constants)
-        values: dict[int, Value | None] = {}
+        named = self._named_levels(arm, by_seed, reading, seeds) if arm.extreme else {}
+        side = Side(reading)
         for seed in seeds:
             rows = by_seed.get(seed, [])
-            keys = [row["run_key"] for row in rows]
-            if not keys or any(self.numbers.status(key) in (None, "missing") for key in keys):
+            if not rows or any(self.numbers.status(row["run_key"]) in (None, "missing") for row in rows):
                 result.missing += 1
                 continue
+            if arm.extreme:
+                rows = [row for row in rows if row[arm.extreme.axis] == named[seed]]
+            keys = [row["run_key"] for row in rows]
+            side.keys[seed] = tuple(keys)
             if isinstance(reading, OverRuns):
                 found = [self.numbers.value(key, reading.each) for key in keys]
                 places = [row[contrast.over or ""] for row in rows]
-                values[seed] = reading.over(places, [v.number if v else 0.0 for v in found])
+                side.values[seed] = reading.over(places, [v.number if v else 0.0 for v in found])
             else:
-                values[seed] = self.numbers.value(keys[0], reading)
+                side.values[seed] = self.numbers.value(keys[0], reading)
                 if reading.evaluation and not self.numbers.evaluated(keys[0], reading.evaluation):
                     result.missing += 1  # the run is there, but what is asked of it was not measured yet
-                elif values[seed] is None and not self.numbers.recorded(keys[0], reading):
+                elif side.values[seed] is None and not self.numbers.recorded(keys[0], reading):
                     result.missing += 1  # nor can it be read off the run's record
-        return values
+        return side
+
+    def _named_levels(
+        self, arm: Arm, by_seed: Mapping[int, list[Row]], reading: AnyReading, seeds: Sequence[int]
+    ) -> dict[int, Any]:
+        """The level of a range that each seed is counted at: the best or worst of the other folds' means on validation images."""
+        assert arm.extreme is not None
+        axis, name = arm.extreme.axis, str(reading).replace("test_", "validation_", 1)
+        on_validation = of_one_run(name)
+        sign = (1 if higher_is_better(name) else -1) * (1 if arm.extreme.take == "best" else -1)
+        measured: dict[Any, dict[int, float]] = {}
+        for place, seed in enumerate(seeds):
+            for row in by_seed.get(seed, []):
+                value = self.numbers.value(row["run_key"], on_validation)
+                measured.setdefault(row[axis], {})[place] = sign * value.number if value else -math.inf
+
+        def mean(level: Any, fold: int) -> float:
+            others = [v for place, v in measured[level].items() if place % FOLDS != fold]
+            return sum(others) / len(others) if others else -math.inf
+
+        return {
+            seed: max(measured, key=lambda level, fold=place % FOLDS: mean(level, fold), default=None)
+            for place, seed in enumerate(seeds)
+        }
+
+    def _pairs(
+        self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float], seeds: Sequence[int]
+    ) -> list[dict[int, float]]:
+        """The effects of every ordered pair of levels of a range."""
+        assert contrast.plus.extreme is not None
+        axis = contrast.plus.extreme.axis
+        levels = list(dict.fromkeys(row[axis] for row in self.rows(contrast.plus, at)))
+        sides = [
+            self._side(
+                replace(contrast.plus, axes={**contrast.plus.axes, axis: level}, extreme=None),
+                contrast, at, constants, seeds, Effects({}),
+            ).values
+            for level in levels
+        ]  # fmt: skip
+        return [
+            {s: _number(x, contrast) - _number(y, contrast) for s in seeds if (x := a.get(s)) and (y := b.get(s))}
+            for a, b in itertools.permutations(sides, 2)
+        ]
 
     def _reading(
         self, arm: Arm, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float]

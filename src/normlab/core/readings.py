@@ -102,6 +102,7 @@ FORMS = (
     ),
     _evaluation("statistics_noise", r"(?:mean|variance)_slope", None, "mean_slope"),
     _evaluation("gradient_noise", r"log_ratio_\d+", None, "log_ratio_16"),
+    _evaluation("gradient_companions", r"share_\d+", None, "share_16"),
     _evaluation("gradient_noise_sources", r"log_(?:forward|backward)_\d+", None, "log_forward_16"),
     _evaluation("features", r"(?:other_)?(?:linear|neighbours)", "up", "linear"),
     _evaluation("gradient_flow", r"slope|range|broken", "down", "slope"),

@@ -2,32 +2,28 @@
 
 import gc
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 from statsmodels.stats.multitest import multipletests
 
-from normlab.core.claim import Kind
-
-ALPHA = 0.05
+ALPHA = 0.025  # of one tail
 
 
 @dataclass(frozen=True)
-class Test:
-    """What the effects say about one contrast: both one-sided decisions, the estimate and its intervals.
+class Tails:
+    """One-sided p-values of four tests: what speaks for θ > 0, θ < 0, θ < δ and θ > −δ."""
 
-    ``p_support`` tests against the claim being false, ``p_refute`` against its being true (by the margin δ);
-    ``low`` and ``high`` are the 95 % t-interval.
-    """
+    positive: float = 1.0
+    negative: float = 1.0
+    below_delta: float = 1.0
+    above_minus_delta: float = 1.0
 
-    estimate: float
-    low: float
-    high: float
-    p_support: float
-    p_refute: float
-    n: int
+
+NO_TAILS = Tails()
 
 
 def spread(effects: np.ndarray, step: float | None) -> float:
@@ -38,13 +34,13 @@ def spread(effects: np.ndarray, step: float | None) -> float:
 def p_greater(effects: np.ndarray, bound: float, step: float | None = None) -> float:
     """One-sided p of the paired t-test against "the mean effect is at most ``bound``".
 
-    Without any spread (all effects equal, no known step) the effects are taken for exact.
+    Without any spread (all effects equal, no known step) the effects are taken for exact; if they lie on the bound, they say nothing.
     """
     sd = spread(effects, step)
     mean = float(effects.mean())
     if sd == 0:
         return 0.0 if mean > bound else 1.0
-    return float(stats.t.sf((mean - bound) / (sd / math.sqrt(len(effects))), len(effects) - 1))
+    return float(special.stdtr(len(effects) - 1, -(mean - bound) / (sd / math.sqrt(len(effects)))))
 
 
 def p_less(effects: np.ndarray, bound: float, step: float | None = None) -> float:
@@ -55,10 +51,14 @@ def p_less(effects: np.ndarray, bound: float, step: float | None = None) -> floa
 def p_sign_flip(effects: np.ndarray) -> float:
     """One-sided p of the sign-flip permutation test against "the effects are symmetric around zero".
 
-    For effects of −1, 0 and 1 this is McNemar's exact test. All 2ⁿ flips for up to 16 effects, else 99,999 at random.
+    For effects of −1, 0 and 1 this is McNemar's exact test, and computed as such. Otherwise all 2ⁿ flips for up to 16 effects,
+    else 99,999 at random.
     """
-    if not effects.any():
+    changed = effects[effects != 0]
+    if not len(changed):
         return 1.0
+    if len(set(np.abs(changed))) == 1:
+        return float(stats.binom.sf((changed > 0).sum() - 1, len(changed), 0.5))
     found = stats.permutation_test(
         (effects,), _mean, permutation_type="samples", alternative="greater", vectorized=True,
         n_resamples=2**16 if len(effects) <= 16 else 99_999, rng=np.random.default_rng(0),
@@ -70,36 +70,57 @@ def _mean(sample: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.asarray(sample.mean(axis=axis))
 
 
-def decide(
+def tails(
     effects: np.ndarray,
-    kind: Kind,
     delta: float,
     step: float | None = None,
     against_zero: Literal["t", "sign_flip"] = "t",
-) -> Test:
-    """Test effects θ in the claimed direction by the protocol's rules for ``kind``.
+    pairs: Sequence[np.ndarray] = (),
+) -> Tails:
+    """The four tests of effects θ, one a seed; with fewer than three effects nothing is decided.
 
-    - superiority: supports by rejecting θ ≤ 0 (the estimate must also reach δ), refutes by rejecting θ ≥ δ
-    - equivalence: supports by rejecting θ ≤ −δ and θ ≥ δ, refutes by rejecting |θ| ≤ δ (Bonferroni over the two sides)
-    - noninferiority: supports by rejecting θ ≤ −δ, refutes by rejecting θ ≥ −δ
-
-    ``against_zero`` is the test by which a superiority claim rejects θ ≤ 0; all others are t-tests. With fewer than three
-    effects nothing is decided (p = 1).
+    All are t-tests, but for ``sign_flip`` those against zero. ``pairs`` are the effects of all pairs of levels of a range, of which
+    ``effects`` is only a lower bound: it is below δ if every pair is, and above −δ by its nature.
     """
+    if len(effects) < 3:
+        return NO_TAILS
+    if against_zero == "sign_flip":
+        positive, negative = p_sign_flip(effects), p_sign_flip(-effects)
+    else:
+        positive, negative = p_greater(effects, 0.0, step), p_less(effects, 0.0, step)
+    if pairs:
+        below = max(p_less(pair, delta, step) if len(pair) > 2 else 1.0 for pair in pairs)
+        return Tails(positive, 1.0, below, below)
+    return Tails(positive, negative, p_less(effects, delta, step), p_greater(effects, -delta, step))
+
+
+def spent(looks: Sequence[Tails], weights: Sequence[float]) -> Tails:
+    """The p-values after several looks: the smallest p_j / w_j of each test, valid at whichever look it stops."""
+
+    def least(name: str) -> float:
+        return min(1.0, *(getattr(look, name) / weight for look, weight in zip(looks, weights, strict=False)))
+
+    return Tails(*(least(field.name) for field in fields(Tails)))
+
+
+def interval(effects: np.ndarray, step: float | None = None) -> tuple[float, float, float]:
+    """The mean and its 95 % t-interval; without bounds for fewer than three effects."""
     n = len(effects)
     mean = float(effects.mean()) if n else math.nan
     if n < 3:
-        return Test(mean, math.nan, math.nan, 1.0, 1.0, n)
-    if kind == "superiority":
-        support = p_sign_flip(effects) if against_zero == "sign_flip" else p_greater(effects, 0.0, step)
-        refute = p_less(effects, delta, step)
-    elif kind == "equivalence":
-        support = max(p_greater(effects, -delta, step), p_less(effects, delta, step))
-        refute = min(1.0, 2 * min(p_greater(effects, delta, step), p_less(effects, -delta, step)))
-    else:
-        support, refute = p_greater(effects, -delta, step), p_less(effects, -delta, step)
-    half = float(stats.t.ppf(0.975, n - 1)) * spread(effects, step) / math.sqrt(n)
-    return Test(mean, mean - half, mean + half, support, refute, n)
+        return mean, math.nan, math.nan
+    half = float(special.stdtrit(n - 1, 0.975)) * spread(effects, step) / math.sqrt(n)
+    return mean, mean - half, mean + half
+
+
+def seeds_needed(effects: np.ndarray, half_width: float, step: float | None = None) -> float:
+    """How many seeds would make the interval as narrow as ``half_width`` on either side, the spread being what it is."""
+    if len(effects) < 3 or half_width <= 0:
+        return math.nan
+    sd, n = spread(effects, step), len(effects)
+    while special.stdtrit(n - 1, 0.975) * sd / math.sqrt(n) > half_width and n < 100_000:
+        n = max(n + 1, int(n * 1.02))
+    return float(n)
 
 
 def bootstrap_interval(effects: np.ndarray) -> tuple[float, float]:

@@ -1,148 +1,26 @@
 """From claims and tables to verdicts, by the protocol."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from normlab.core.claim import Case, Claim, Contrast, Finding, Kind, Text
-from normlab.core.effects import CellReader, Effects
-from normlab.core.statistics import ALPHA, Test, benjamini_hochberg, decide, holm
-from normlab.core.word import NOT_RUN, Reason, Verdict, Word, combine
+from normlab.core.claim import Claim, Contrast
+from normlab.core.effects import CellReader
+from normlab.core.looks import Looks
+from normlab.core.moderation import BED, p_moderator
+from normlab.core.pooled import Pooled, pool
+from normlab.core.statistics import ALPHA, benjamini_hochberg, holm
+from normlab.core.trial import ClaimResult, Moderated, PartResult, SettingResult
+from normlab.core.word import DECIDED, NOT_RUN, NOT_SO, TESTED, Verdict, Word
 
-SeedsOf = Callable[[Contrast], Sequence[int]]
+LooksOf = Callable[[Contrast, Mapping[str, Any]], Looks]
+SURE = 0.95  # of a further setting, for what is said of all
+SETTINGS, BEDS = 4, 2  # at least, for a pooled effect to decide
 
-
-@dataclass
-class PartResult:
-    """One contrast in one setting."""
-
-    contrast: Contrast
-    kind: Kind
-    delta: float
-    unit: str
-    effects: Effects
-    test: Test
-
-
-@dataclass
-class SettingResult:
-    """One claim in one setting: all parts must hold.
-
-    ``looks``: how often the setting may be looked at before its verdict; its p-values are multiplied by that number.
-    ``given``: its conditions.
-    """
-
-    case: Case
-    at: dict[str, Any]
-    parts: list[PartResult]
-    looks: int = 1
-    given: list[PartResult] = field(default_factory=list)
-    second_look_outstanding: bool = False
-    verdict: Verdict = NOT_RUN
-    p_adjusted: float = 1.0
-    p_refute_adjusted: float = 1.0
-
-    @property
-    def run(self) -> bool:
-        return bool(self.parts) and not any(part.effects.missing for part in (*self.parts, *self.given))
-
-    @property
-    def p_support(self) -> float:
-        """Every part must be supported and every condition hold: the largest p."""
-        return min(1.0, self.looks * max(p.test.p_support for p in (*self.parts, *self.given))) if self.run else 1.0
-
-    @property
-    def p_refute(self) -> float:
-        """One refuted part refutes, if every condition holds: the smallest p of the parts, corrected for their number, or
-        the largest of the conditions.
-        """
-        if not self.run:
-            return 1.0
-        parts = len(self.parts) * min(part.test.p_refute for part in self.parts)
-        return min(1.0, self.looks * max(parts, *(part.test.p_support for part in self.given), 0.0))
-
-    @property
-    def conditions_hold(self) -> bool:
-        """Whether every condition's estimate is as it must be; that it is established is part of the p-values."""
-        return all(part.kind != "superiority" or part.test.estimate >= part.delta for part in self.given)
-
-    @property
-    def deciding(self) -> PartResult:
-        """The part that the setting's row shows: the one that refutes, else the one that is hardest to support."""
-        if self.verdict.word is Word.REFUTED:
-            return min(self.parts, key=lambda part: part.test.p_refute)
-        return max(self.parts, key=lambda part: (part.test.p_support, -part.test.estimate))
-
-    def label(self, several_cases: bool) -> Text:
-        """The setting's name."""
-        where = " · ".join(_shown(axis, value) for axis, value in self.at.items())
-        if not several_cases:
-            return Text(where, where)
-        return Text(*(" · ".join(filter(None, (where, name))) for name in (self.case.name.en, self.case.name.ja)))
-
-
-AXES_SHOWN = {
-    "net.depth": "depth {}",
-    "data.batch_size": "batch {}",
-    "optimizer.lr": "rate {}",
-    "size": "batches of {}",
-    "images": "{} images",
-}
-
-
-def _shown(axis: str, value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():  # a column with gaps holds whole numbers as floats
-        value = int(value)
-    return AXES_SHOWN.get(axis, "{}").format(value)
-
-
-@dataclass
-class ClaimResult:
-    """A claim's verdict with everything behind it."""
-
-    claim: Claim
-    settings: list[SettingResult]
-    finding: Finding | None = None
-    shown_besides: list[SettingResult] = field(default_factory=list)
-    verdict: Verdict = NOT_RUN
-    p_adjusted: float = 1.0
-    q: float = 1.0
-    changed_after_first_run: bool = False
-    locked: bool = True
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def run(self) -> bool:
-        """Whether any of its settings has all its runs."""
-        return any(setting.run for setting in self.settings)
-
-    @property
-    def deciding(self) -> SettingResult | None:
-        """The setting that a claim's row shows: of those that keep it from being supported, or of all where none does, the
-        one that is hardest to support.
-        """
-        run = [setting for setting in self.settings if setting.run]
-        wanted = Word.REFUTED if self.verdict.word is Word.CONDITIONAL else self.verdict.word
-        told = [setting for setting in run if setting.verdict.word is wanted] or run
-        return max(told, key=lambda setting: setting.p_support, default=None)
-
-    @property
-    def counts(self) -> dict[Word, int]:
-        """How many settings have each word."""
-        return dict(Counter(setting.verdict.word for setting in self.settings))
-
-    @property
-    def p_support(self) -> float:
-        """Every setting must be supported for the claim to be: the largest p."""
-        return max((s.p_support for s in self.settings), default=1.0)
-
-    @property
-    def p_refute(self) -> float:
-        return max((s.p_refute for s in self.settings), default=1.0)
+NO_INFORMATION = "no information: both arms are the same runs"
+NO_CONDITION = "its condition is not established"
 
 
 def check_exactly(claim: Claim) -> ClaimResult:
@@ -157,71 +35,213 @@ def evaluate_claim(
     scale: str,
     reader: CellReader,
     constants: Mapping[str, Mapping[str, float]],
-    seeds: SeedsOf,
-    looks: int = 1,
+    looks: LooksOf,
+    families: Mapping[str, str] | None = None,
 ) -> ClaimResult:
-    """The effects and tests of one claim at a scale; verdicts follow in :func:`judge`, which knows the other claims."""
+    """The effects of one claim at its settings' first looks; verdicts follow in :func:`judge`, which knows the other claims."""
     settings = []
     for case in claim.at(scale):
-        for at in reader.settings(case.parts[0], case.by):
-            parts, given = (
-                evaluate_parts(claim, each, at, reader, constants, seeds) for each in (case.parts, case.given)
-            )
-            settings.append(SettingResult(case, at, parts, looks, given))
+        for place in reader.settings(case):
+            at = {**place, **(case.at or {})}
+            setting = SettingResult(case, at, [], family=(families or {}).get(str(place.get(BED)), ""))
+            settings.append(look(claim, setting, 1, reader, constants, looks))
     return ClaimResult(claim, settings)
 
 
-def evaluate_parts(
+def look(
     claim: Claim,
-    contrasts: Sequence[Contrast],
-    at: Mapping[str, Any],
+    setting: SettingResult,
+    number: int,
     reader: CellReader,
     constants: Mapping[str, Mapping[str, float]],
-    seeds: SeedsOf,
-) -> list[PartResult]:
-    """Contrasts of one case in one setting, over the seeds that ``seeds`` says of each."""
-    known = constants.get(str(at.get("setting")), {})
-    parts = []
-    for part in contrasts:
-        delta = part.delta if part.delta is not None else claim.delta
-        number = known[delta] if isinstance(delta, str) else delta
-        effects = reader.effects(part, at, known, seeds(part))
-        kind = part.kind or claim.kind
-        test = decide(effects.array, kind, number, effects.step, part.test)
-        parts.append(PartResult(part, kind, number, part.unit or claim.unit, effects, test))
-    return parts
+    looks: LooksOf,
+) -> SettingResult:
+    """A setting at its look of that number; itself where a run of that look is not there yet, but for the first."""
+    place = setting.case.place(setting.at)
+    known = constants.get(str(place.get(BED)), {})
+
+    def parts(contrasts: Sequence[Contrast]) -> list[PartResult]:
+        found = []
+        for part in contrasts:
+            delta = part.delta if part.delta is not None else claim.delta
+            of_part = looks(part, place)
+            at_most = min(number, len(of_part))
+            effects = reader.effects(part, place, known, of_part.upto(at_most))
+            number_or_name = known[delta] if isinstance(delta, str) else delta
+            found.append(
+                PartResult(
+                    part, part.kind or claim.kind, number_or_name, part.unit or claim.unit, effects, of_part, at_most
+                )
+            )
+        return found
+
+    new = SettingResult(setting.case, setting.at, parts(setting.case.parts), parts(setting.case.given), setting.family)
+    if number > 1 and not new.run:
+        setting.outstanding = True
+        return setting
+    return new
 
 
-def judge(results: list[ClaimResult]) -> None:
-    """Give the claims of one experiment their verdicts, Holm-adjusted among themselves; claims not run count as p = 1.
+# From p-values to the words of settings
 
-    A setting's p is adjusted as its claim's would be if the setting stood alone: it takes the claim's place among the
-    other claims. A claim's own p is the largest of its settings', since all must agree.
+
+def judge(results: Sequence[ClaimResult]) -> None:
+    """Give the claims of one experiment and their settings their words, with Holm's correction over claims and settings.
+
+    For a claim to hold in every setting it counts with its largest p, and all its settings stand or fall together. For any other word it
+    counts with its smallest p times the number of its settings, and within it Holm's correction goes on over its settings. Settings
+    of a family of their own are corrected among themselves. Claims not run count as p = 1.
     """
-    family = [result for result in results if result.claim.kind != "exact"]
-    support = [result.p_support for result in family]
-    refute = [result.p_refute for result in family]
-    for index, result in enumerate(family):
-        result.p_adjusted = holm(support)[index]
+    tested = [result for result in results if result.claim.kind != "exact"]
+    families = dict.fromkeys(s.family for r in tested for s in r.settings)
+    for family in families:
+        _adjust(tested, family)
+    for result in tested:
         for setting in result.settings:
-            setting.p_adjusted = holm([*support[:index], setting.p_support, *support[index + 1 :]])[index]
-            setting.p_refute_adjusted = holm([*refute[:index], setting.p_refute, *refute[index + 1 :]])[index]
-            setting.verdict = _setting_verdict(result.claim, setting)
-        result.verdict = combine([setting.verdict for setting in result.settings])
+            setting.verdict = setting_verdict(setting)
+        result.p_adjusted = _p_of_claim(result)
+        result.pooled = pooled_effect(result)
+        result.moderated = _moderated(result, tested)
+        result.verdict = claim_verdict(result)
 
 
-def _setting_verdict(claim: Claim, setting: SettingResult) -> Verdict:
+def _adjust(tested: Sequence[ClaimResult], family: str) -> None:
+    """Adjust the p-values of a family's settings for all that is asked there."""
+    own = [[setting for setting in result.settings if setting.family == family] for result in tested]
+    present = [place for place, settings in enumerate(own) if settings or not tested[place].settings]
+    for word in TESTED:
+        within = [holm([setting.p(word) for setting in own[place]]) for place in present]
+        smallest = [min(found, default=1.0) for found in within]
+        for index, place in enumerate(present):
+            for setting, p in zip(own[place], within[index], strict=True):
+                setting.p_adjusted[word] = _in_place(smallest, index, p)
+    everywhere = [max((s.p(Word.SUPPORTED) for s in own[place]), default=1.0) for place in present]
+    for index, place in enumerate(present):
+        if tested[place].claim.quantifier == "every":
+            p = _in_place(everywhere, index, everywhere[index])
+            for setting in own[place]:
+                setting.p_adjusted[Word.SUPPORTED] = min(setting.p_adjusted[Word.SUPPORTED], p)
+
+
+def _in_place(others: Sequence[float], index: int, p: float) -> float:
+    """Holm's adjustment of ``p`` in one place among the p-values of others."""
+    return holm([*others[:index], p, *others[index + 1 :]])[index]
+
+
+def _p_of_claim(result: ClaimResult) -> float:
+    found = [setting.p_adjusted[Word.SUPPORTED] for setting in result.settings] or [1.0]
+    return max(found) if result.claim.quantifier == "every" else min(found)
+
+
+def setting_verdict(setting: SettingResult) -> Verdict:
+    """The first word that a setting's adjusted p-values give; else whether more seeds could."""
     if not setting.run:
         return NOT_RUN
+    if setting.same:
+        return Verdict(Word.UNRESOLVED, NO_INFORMATION)
     if not setting.conditions_hold:
-        return Verdict(Word.INCONCLUSIVE)
-    reaches = all(p.kind != "superiority" or p.test.estimate >= p.delta for p in setting.parts)
-    if setting.p_adjusted < ALPHA and reaches:
-        return Verdict(Word.SUPPORTED)
-    if setting.p_refute_adjusted < ALPHA:
-        small = claim.kind == "superiority" and setting.p_adjusted < ALPHA
-        return Verdict(Word.REFUTED, Reason.TOO_SMALL if small else Reason.NONE)
-    return Verdict(Word.INCONCLUSIVE)
+        return Verdict(Word.UNRESOLVED, NO_CONDITION)
+    for word in (Word.OPPOSED, Word.NEGLIGIBLE, Word.ABSENT, Word.SUPPORTED):
+        if setting.p_adjusted[word] <= ALPHA:
+            return Verdict(word)
+    return Verdict(Word.BORDERLINE if setting.precise else Word.UNRESOLVED)
+
+
+def goes_on(setting: SettingResult) -> bool:
+    """Whether a setting is to have another look."""
+    return (
+        setting.verdict.word is Word.UNRESOLVED
+        and setting.verdict.reason != NO_INFORMATION
+        and not setting.last_look
+        and not setting.outstanding
+    )
+
+
+# From the words of settings to those of claims
+
+
+def pooled_effect(result: ClaimResult) -> Pooled | None:
+    """The effect over all settings that say something, of the weakest part where there are several."""
+    told = [
+        s for s in result.settings if s.run and not s.same and s.conditions_hold and all(p.delta > 0 for p in s.parts)
+    ]
+    if len(told) < 2:
+        return None
+    parts = min(len(setting.parts) for setting in told)
+    found = [pool([setting.parts[part].as_effect for setting in told]) for part in range(parts)]
+    return min((each for each in found if each), key=lambda pooled: pooled.mean, default=None)
+
+
+def _moderated(result: ClaimResult, tested: Sequence[ClaimResult]) -> Moderated | None:
+    """The strongest registered moderator, its p-value adjusted for their number and in its claim's place among the others."""
+    found = [(p_moderator(moderator, result.settings), moderator) for moderator in result.claim.moderators]
+    if not found:
+        return None
+    p, moderator = min(found, key=lambda each: each[0])
+    others = [
+        min((len(r.settings) * setting.p(word) for setting in r.settings for word in TESTED), default=1.0)
+        for r in tested
+    ]
+    adjusted = _in_place([min(1.0, each) for each in others], list(tested).index(result), min(1.0, len(found) * p))
+    return Moderated(moderator, p, adjusted)
+
+
+def claim_verdict(result: ClaimResult) -> Verdict:
+    """The first word that the settings' words and the pooled effect give a claim."""
+    words = [setting.verdict.word for setting in result.settings]
+    told = set(words)
+    if not words or Word.NOT_RUN in told:
+        return NOT_RUN
+    every, here, pooled = result.claim.quantifier == "every", Word.SUPPORTED in told, _Pooled(result)
+    if told == {Word.SUPPORTED} or (here and not every):
+        return Verdict(Word.HOLDS)
+    if here and told & NOT_SO and result.moderated and result.moderated.p_adjusted <= 2 * ALPHA:
+        return Verdict(Word.DEPENDS, result.moderated.moderator.name.en)
+    if not here:
+        if told == {Word.NEGLIGIBLE}:
+            return Verdict(Word.NO_DIFFERENCE)
+        if told <= NOT_SO or (every and pooled.opposed):
+            return Verdict(Word.CONTRADICTED)
+        if pooled.negligible and Word.OPPOSED not in told:
+            return Verdict(Word.NO_DIFFERENCE)
+    if pooled.supported and Word.OPPOSED not in told:
+        return Verdict(Word.MOSTLY_HOLDS)
+    if here and told & NOT_SO:
+        return Verdict(Word.VARIES)
+    return Verdict(Word.UNRESOLVED)
+
+
+class _Pooled:
+    """What a claim's pooled effect says, if it has settings and beds enough."""
+
+    def __init__(self, result: ClaimResult) -> None:
+        beds = {setting.at.get(BED) for setting in result.settings}
+        enough = len(result.settings) >= SETTINGS and len(beds) >= BEDS
+        self.pooled = result.pooled if enough else None
+        self.kind = result.claim.kind
+
+    @property
+    def supported(self) -> bool:
+        found = self.pooled
+        if found is None:
+            return False
+        if self.kind == "equivalence":
+            return found.low > -1 and found.high < 1 and found.pr_negligible >= SURE
+        shift = 1.0 if self.kind == "noninferiority" else 0.0
+        return found.low > -shift and found.mean >= 1.0 - shift and found.above(-shift) >= SURE
+
+    @property
+    def opposed(self) -> bool:
+        found = self.pooled
+        if found is None:
+            return False
+        down = found.high < 0 and found.mean <= -1 and found.above(0.0) <= 1 - SURE
+        up = found.low > 0 and found.mean >= 1 and found.above(0.0) >= SURE
+        return down or (up and self.kind == "equivalence")
+
+    @property
+    def negligible(self) -> bool:
+        return self.pooled is not None and self.kind == "superiority" and self.pooled.pr_negligible >= SURE
 
 
 def add_q_values(results: list[ClaimResult]) -> None:
@@ -229,6 +249,9 @@ def add_q_values(results: list[ClaimResult]) -> None:
     family = [result for result in results if result.claim.kind != "exact"]
     for result, q in zip(family, benjamini_hochberg([r.p_support for r in family]), strict=True):
         result.q = q
+
+
+# verdicts.csv
 
 
 def verdict_rows(result: ClaimResult, experiment: str, figure: str) -> list[dict[str, Any]]:
@@ -241,69 +264,66 @@ def verdict_rows(result: ClaimResult, experiment: str, figure: str) -> list[dict
         "kind": claim.kind,
         "figure": figure,
     }
-    rows = []
-    several = len(claim.cases) > 1
-    for setting in result.settings:
-        row = {
+    rows = [
+        {
             **common,
-            "setting": setting.label(several).en,
+            "setting": setting.label(len(claim.cases) > 1).en,
             "verdict": str(setting.verdict),
-            "p": setting.p_support,
-            "p_adjusted": setting.p_adjusted,
-            "p_refute_adjusted": setting.p_refute_adjusted,
+            "p": setting.p(Word.SUPPORTED),
+            "p_adjusted": setting.p_adjusted[Word.SUPPORTED],
+            "p_refute_adjusted": min(setting.p_adjusted[word] for word in NOT_SO),
             "q": math.nan,
+            **(_numbers(setting.deciding) if setting.run else {}),
         }
-        if setting.run:
-            row |= _numbers(setting.deciding)
-        rows.append(row)
-    overall = {
-        **common,
-        "setting": "all",
-        "verdict": str(result.verdict),
-        "p": result.p_support,
-        "q": result.q,
-        "p_adjusted": result.p_adjusted,
-        "p_refute_adjusted": math.nan,
-    }
-    if claim.kind == "exact":
-        overall |= {"p": math.nan, "p_adjusted": math.nan, "q": math.nan}
+        for setting in result.settings
+    ]
+    overall = {**common, "setting": "all", "verdict": str(result.verdict), "p_refute_adjusted": math.nan}
+    if claim.kind != "exact":
+        overall |= {"p": result.p_support, "p_adjusted": result.p_adjusted, "q": result.q}
     if result.deciding:
         overall |= _numbers(result.deciding.deciding)
+    if result.pooled:
+        overall |= _of_pooled(result.pooled)
+    if result.moderated:
+        overall |= {"moderator": result.moderated.moderator.name.en, "p_moderator": result.moderated.p}
+    if result.verdict.word not in DECIDED:
+        overall |= {"seeds_needed": result.seeds_needed}
     return [*rows, overall]
 
 
 def _numbers(part: PartResult) -> dict[str, Any]:
-    test = part.test
+    estimate, low, high = part.interval
     return {
-        "estimate": test.estimate,
+        "estimate": estimate,
         "unit": part.unit,
-        "low": test.low,
-        "high": test.high,
+        "low": low,
+        "high": high,
         "sesoi": part.delta,
-        "n": test.n,
+        "n": part.n,
         "diverged": part.effects.diverged,
     }
 
 
+def _of_pooled(pooled: Pooled) -> dict[str, float]:
+    """In units of δ."""
+    return {
+        "pooled": pooled.mean,
+        "pooled_low": pooled.low,
+        "pooled_high": pooled.high,
+        "predict_low": pooled.predict_low,
+        "predict_high": pooled.predict_high,
+        "tau": pooled.tau,
+        "pr_support": pooled.pr_support,
+        "pr_negligible": pooled.pr_negligible,
+        "pr_opposed": pooled.pr_opposed,
+    }
+
+
 COLUMNS = [
-    "claim",
-    "experiment",
-    "article",
-    "setting",
-    "kind",
-    "estimate",
-    "unit",
-    "low",
-    "high",
-    "p",
-    "p_adjusted",
-    "q",
-    "sesoi",
-    "n",
-    "diverged",
-    "verdict",
-    "figure",
-    "p_refute_adjusted",
+    *("claim", "experiment", "article", "setting", "kind", "estimate", "unit", "low", "high", "p", "p_adjusted", "q"),
+    *("sesoi", "n", "diverged", "verdict", "figure", "p_refute_adjusted"),
+    *("pooled", "pooled_low", "pooled_high", "predict_low", "predict_high", "tau"),
+    *("pr_support", "pr_negligible", "pr_opposed", "moderator", "p_moderator", "seeds_needed"),
 ]
 
 

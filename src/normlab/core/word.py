@@ -1,48 +1,47 @@
-"""What a verdict says: a word, and where the word needs one a reason."""
+"""What a verdict says: a word, and where the word needs it a reason."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Word(StrEnum):
-    """The words of settings and claims, in the order in which they are counted and shown."""
+    """The words of settings, then those of claims, in the order in which they are counted and shown."""
 
     SUPPORTED = "supported"
+    OPPOSED = "opposed"
+    NEGLIGIBLE = "negligible"
+    ABSENT = "absent"
+    BORDERLINE = "borderline"
+
+    HOLDS = "holds"
     VERIFIED = "verified"
-    REFUTED = "refuted"
+    MOSTLY_HOLDS = "mostly holds"
+    DEPENDS = "depends"
+    VARIES = "varies"
+    NO_DIFFERENCE = "makes no difference"
+    CONTRADICTED = "contradicted"
     FALSIFIED = "falsified"
-    CONDITIONAL = "conditional"
-    INCONCLUSIVE = "inconclusive"
+
+    UNRESOLVED = "unresolved"
     NOT_RUN = "not run"
 
 
-class Reason(StrEnum):
-    """Why a word was given, where that is not plain."""
-
-    NONE = ""
-    TOO_SMALL = "real but too small"
+NOT_SO = frozenset({Word.OPPOSED, Word.NEGLIGIBLE, Word.ABSENT})  # words of settings in which a claim is not so
+TESTED = (Word.SUPPORTED, Word.OPPOSED, Word.NEGLIGIBLE, Word.ABSENT)  # words of settings that a test gives
+DECIDED = frozenset(Word) - {Word.UNRESOLVED, Word.NOT_RUN, Word.BORDERLINE}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A word and its reason; as text, "refuted (real but too small)"."""
+    """A word and its reason, such as on what a claim depends; as text, "depends on batch size"."""
 
     word: Word
-    reason: Reason = Reason.NONE
+    reason: str = ""
 
     def __str__(self) -> str:
-        return f"{self.word} ({self.reason})" if self.reason else str(self.word)
+        if not self.reason:
+            return str(self.word)
+        return f"{self.word} on {self.reason}" if self.word is Word.DEPENDS else f"{self.word} ({self.reason})"
 
 
 NOT_RUN = Verdict(Word.NOT_RUN)
-
-
-def combine(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict over several settings: agreement, ``conditional`` for support here and refutation there, else none."""
-    words = {verdict.word for verdict in verdicts}
-    if not words or Word.NOT_RUN in words:
-        return NOT_RUN
-    if len(words) == 1:
-        return verdicts[0] if len(set(verdicts)) == 1 else Verdict(words.pop())
-    return Verdict(Word.CONDITIONAL if {Word.SUPPORTED, Word.REFUTED} <= words else Word.INCONCLUSIVE)

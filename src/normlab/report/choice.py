@@ -17,9 +17,10 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from normlab.core.statistics import ALPHA, holm, p_greater
+from normlab.core.statistics import holm, p_greater
 from normlab.report.style import COLOURS, DATA_TITLES, method_title
 
+DISTINGUISHED = 0.05  # adjusted p below which a method is told from the best
 WORST_SHOWN = 20  # points behind the best at which the colour of the map ends
 SHADES = LinearSegmentedColormap.from_list("gap", ["#0b6e4f", "#8fd0b0", "#f4f1ea", "#e8c9a8", "#c98a5a"])
 
@@ -83,7 +84,7 @@ def choose(situation: Situation) -> Choice:
     best = max(situation.candidates, key=lambda candidate: candidate.mean)
     others = [candidate for candidate in situation.candidates if candidate is not best]
     p = dict(zip((c.method for c in others), holm([_p_better(best, other) for other in others]), strict=True))
-    equals = (best, *sorted((c for c in others if p[c.method] >= ALPHA), key=lambda c: -c.mean))
+    equals = (best, *sorted((c for c in others if p[c.method] >= DISTINGUISHED), key=lambda c: -c.mean))
     timed = [c for c in equals if c.step_seconds is not None]
     quickest = min(timed, key=lambda c: c.step_seconds or math.inf) if len(timed) == len(equals) else None
     return Choice(situation, best, equals, quickest, p)

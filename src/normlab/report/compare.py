@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from normlab.core.readings import of_one_run
-from normlab.core.statistics import decide
+from normlab.core.statistics import interval
 from normlab.errors import NormlabError
 from normlab.runs.store import Store
 
@@ -54,7 +54,7 @@ def compare(store: Store, first: str, second: str) -> pd.DataFrame:
         if not seeds:
             continue
         accuracies = [[_accuracy(store, keys[seed], "test") for seed in seeds] for keys in (a, b)]
-        test = decide(np.array(accuracies[0]) - np.array(accuracies[1]), "superiority", 0.0, 0.0)
+        estimate, low, high = interval(np.array(accuracies[0]) - np.array(accuracies[1]))
         own = [(f"{name} {key}", value) for name, v in ((first, variant), (second, other)) for key, value in v]
         rows.append(
             {
@@ -63,9 +63,9 @@ def compare(store: Store, first: str, second: str) -> pd.DataFrame:
                 f"{first}, %": 100 * float(np.mean(accuracies[0])),
                 f"{second}, rate": rate_b,
                 f"{second}, %": 100 * float(np.mean(accuracies[1])),
-                "difference, points": 100 * test.estimate,
-                "low": 100 * test.low,
-                "high": 100 * test.high,
+                "difference, points": 100 * estimate,
+                "low": 100 * low,
+                "high": 100 * high,
                 "n": len(seeds),
             }
         )

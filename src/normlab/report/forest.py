@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from normlab.core.verdict import ClaimResult, PartResult, SettingResult
+from normlab.core.trial import ClaimResult, PartResult, SettingResult
 from normlab.report.style import VERDICT_COLOURS, add_caption
 
 UNIT_LABELS = {
@@ -28,7 +28,7 @@ def to_shown(unit: str) -> Callable[[float], float]:
 
 def forest(result: ClaimResult, caption: str) -> Figure:
     """One panel a unit, one row a setting and part; ``caption`` says scale and device."""
-    rows = [(setting, part) for setting in result.settings for part in setting.parts if setting.run and part.test.n]
+    rows = [(setting, part) for setting in result.settings for part in setting.parts if setting.run and part.n]
     units = list(dict.fromkeys(part.unit for _, part in rows)) or ["points"]
     by_unit = {unit: [(s, p) for s, p in rows if p.unit == unit] for unit in units}
     heights = [max(1, len(group)) for group in by_unit.values()]
@@ -56,7 +56,7 @@ def forest(result: ClaimResult, caption: str) -> Figure:
     above = 1 + 0.32 / figure.get_figheight()  # a line of legend stands between
     figure.text(0.01, above, "\n".join(title), fontsize=10, ha="left", va="bottom")
     figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles), fontsize=8)
-    seeds = sorted({part.test.n for _, part in rows})
+    seeds = sorted({part.n for _, part in rows})
     several = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}" if seeds else "0"
     add_caption(figure, f"n = {several} seeds · colour: verdict of the setting (all its parts together) · {caption}")
     return figure
@@ -74,10 +74,10 @@ def _panel(ax: Axes, unit: str, rows: list[tuple[SettingResult, PartResult]], re
         colour = VERDICT_COLOURS[setting.verdict.word]
         seeds = [show(v) for v in part.effects.by_seed.values()]
         ax.plot(seeds, [y + 0.2] * len(seeds), "o", color=colour, alpha=0.45, markersize=4, markeredgewidth=0)
-        test = part.test
-        if math.isfinite(test.low):
-            ax.plot([show(test.low), show(test.high)], [y, y], color=colour, linewidth=1.6)
-        ax.plot([show(test.estimate)], [y], "D", color=colour, markersize=5)
+        estimate, low, high = part.interval
+        if math.isfinite(low):
+            ax.plot([show(low), show(high)], [y, y], color=colour, linewidth=1.6)
+        ax.plot([show(estimate)], [y], "D", color=colour, markersize=5)
         name = part.contrast.name.en if len(setting.parts) > 1 else ""
         labels.append(" · ".join(filter(None, (setting.label(several_cases).en, name))))
     if unit == "ratio":

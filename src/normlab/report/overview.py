@@ -16,12 +16,15 @@ LETTER, FONT = 0.0685, 8.0  # inches a monospaced letter takes at this size in p
 PAD, GAP, LEFT, BETWEEN = 0.09, 0.07, 0.1, 0.36
 
 MARKS = {
-    Word.SUPPORTED: "✓",
+    Word.HOLDS: "✓",
     Word.VERIFIED: "✓",
-    Word.REFUTED: "✗",
+    Word.MOSTLY_HOLDS: "✓",
+    Word.DEPENDS: "◐",
+    Word.VARIES: "◐",
+    Word.NO_DIFFERENCE: "≈",
+    Word.CONTRADICTED: "✗",
     Word.FALSIFIED: "✗",
-    Word.CONDITIONAL: "◐",
-    Word.INCONCLUSIVE: "?",
+    Word.UNRESOLVED: "?",
     Word.NOT_RUN: "–",
 }
 

@@ -11,13 +11,15 @@ from matplotlib.figure import Figure
 from normlab.core.claim import Claim
 from normlab.core.design import Design
 from normlab.core.readings import of_one_run
-from normlab.core.verdict import ClaimResult, check_exactly
+from normlab.core.trial import ClaimResult
+from normlab.core.verdict import check_exactly
 from normlab.report.choice import Situation
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.expand import Expander, Expansion
+from normlab.sweeps.expand import Expander
+from normlab.sweeps.planned import Expansion
 from normlab.verdicts.cells import cell_table
-from normlab.verdicts.second_look import expand_and_judge
+from normlab.verdicts.looks import expand_and_judge
 
 
 class Question(Protocol):
@@ -66,8 +68,9 @@ class Results:
 
     @property
     def seeds(self) -> list[int]:
-        """The reporting seeds that every cell has."""
-        return list(self.design.at(self.scale).seeds.report)
+        """The reporting seeds that every cell has: those of the first look that has fewest."""
+        scale = self.design.at(self.scale)
+        return list(min((scale.looks(setting).upto(1) for setting in scale.settings), key=len, default=()))
 
     @property
     def seeds_a_cell(self) -> str:

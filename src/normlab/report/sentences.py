@@ -3,20 +3,31 @@
 import math
 
 from normlab.core.claim import Text
-from normlab.core.statistics import ALPHA
-from normlab.core.verdict import ClaimResult, PartResult, SettingResult
-from normlab.core.word import Reason, Verdict, Word
+from normlab.core.trial import ClaimResult, PartResult, SettingResult
+from normlab.core.verdict import NO_CONDITION, NO_INFORMATION
+from normlab.core.word import Verdict, Word
 
 WORDS_JA = {
     Word.SUPPORTED: "支持",
+    Word.OPPOSED: "逆",
+    Word.NEGLIGIBLE: "差は無視できる",
+    Word.ABSENT: "認められない",
+    Word.BORDERLINE: "境界上",
+    Word.HOLDS: "成り立つ",
     Word.VERIFIED: "確認",
-    Word.REFUTED: "反証",
+    Word.MOSTLY_HOLDS: "おおむね成り立つ",
+    Word.DEPENDS: "条件による",
+    Word.VARIES: "一定しない",
+    Word.NO_DIFFERENCE: "違いはない",
+    Word.CONTRADICTED: "反する",
     Word.FALSIFIED: "否定",
-    Word.CONDITIONAL: "条件による",
-    Word.INCONCLUSIVE: "判定できず",
+    Word.UNRESOLVED: "未解決",
     Word.NOT_RUN: "未実行",
 }
-REASONS_JA = {Reason.TOO_SMALL: "実在するが小さすぎる"}
+REASONS_JA = {
+    NO_INFORMATION: "情報なし:両方の条件が同じ学習",
+    NO_CONDITION: "前提条件が確かめられていない",
+}
 
 
 def amount(value: float, unit: str) -> str:
@@ -38,16 +49,34 @@ def probability(p: float) -> str:
 
 def interval(part: PartResult) -> str:
     """The effect with its 95 % interval."""
-    test = part.test
-    if not math.isfinite(test.low):
-        return amount(test.estimate, part.unit)
-    return f"{amount(test.estimate, part.unit)} [{amount(test.low, part.unit)}, {amount(test.high, part.unit)}]"
+    estimate, low, high = part.interval
+    if not math.isfinite(low):
+        return amount(estimate, part.unit)
+    return f"{amount(estimate, part.unit)} [{amount(low, part.unit)}, {amount(high, part.unit)}]"
 
 
-def verdict_ja(verdict: Verdict) -> str:
-    """A verdict in Japanese."""
+def verdict_text(verdict: Verdict, result: ClaimResult | None = None) -> Text:
+    """A verdict in both languages; ``result`` knows what a claim depends on."""
     word = WORDS_JA[verdict.word]
-    return f"{word}({REASONS_JA[verdict.reason]})" if verdict.reason else word
+    if verdict.word is Word.DEPENDS and result is not None and result.moderated is not None:
+        return Text(str(verdict), f"{result.moderated.moderator.name.ja}による")
+    return Text(str(verdict), f"{word}({REASONS_JA.get(verdict.reason, verdict.reason)})" if verdict.reason else word)
+
+
+def pooled(result: ClaimResult) -> Text | None:
+    """What the settings together say of a further one like them, in units of δ."""
+    found = result.pooled
+    if found is None:
+        return None
+    numbers = f"{found.mean:+.1f} δ [{found.low:+.1f}, {found.high:+.1f}]"
+    a_new_one = f"[{found.predict_low:+.1f}, {found.predict_high:+.1f}]"
+    chances = [round(100 * p) for p in (found.pr_support, found.pr_negligible, found.pr_opposed)]
+    return Text(
+        f"over settings like these {numbers}; in a further one {a_new_one}, with {chances[0]} % more than δ, {chances[1]} % less than δ "
+        f"either way, {chances[2]} % as much the other way",
+        f"同様の設定全体では {numbers}。新しい設定では {a_new_one}:δ を超える確率 {chances[0]} %、±δ 以内 {chances[1]} %、"
+        f"逆向きに δ を超える確率 {chances[2]} %",
+    )
 
 
 def summary(result: ClaimResult) -> Text:
@@ -95,32 +124,29 @@ def shown_effect(result: ClaimResult) -> Text:
 
 def what_would_change(setting: SettingResult) -> Text:
     """What estimate the setting's deciding part would have needed, its spread and number of seeds being as they are."""
-    part = setting.deciding
-    test, delta = part.test, part.delta
-    if not math.isfinite(test.low):
+    part, word = setting.deciding, setting.verdict.word
+    if not math.isfinite(part.half_width):
         return Text("more seeds", "シードの追加")
-    half = (test.high - test.low) / 2
-    wide = f"×/÷{math.exp(half):.2f}" if part.unit == "ratio" else f"±{amount(half, part.unit).lstrip('+')}"
 
     def show(value: float) -> str:
         return amount(value, part.unit)
 
-    bounds = {
-        "superiority": (show(delta), show(delta)),
-        "noninferiority": (show(-delta), show(-delta)),
-        "equivalence": (f"{show(-delta)} … {show(delta)}",) * 2,
-    }[part.kind]
-    if setting.verdict.word is Word.SUPPORTED:
-        support = show(0.0) if part.kind == "superiority" else bounds[0]
-        return Text(f"an interval that reaches {support}", f"区間が {support} に達すること")
-    if setting.verdict.word is Word.REFUTED:
-        return Text(f"an interval that reaches {bounds[1]}", f"区間が {bounds[1]} に達すること")
-    beyond = {
-        "superiority": Text(f"beyond {show(delta)}", f"{show(delta)} を超える"),
-        "noninferiority": Text(f"above {show(-delta)}", f"{show(-delta)} を上回る"),
-        "equivalence": Text(f"well within {bounds[0]}", f"{bounds[0]} に収まる"),
-    }[part.kind]
+    if word is Word.SUPPORTED:
+        edge = {"superiority": 0.0, "noninferiority": -part.delta, "equivalence": part.delta}[part.kind]
+        return Text(f"an interval that reaches {show(edge)}", f"区間が {show(edge)} に達すること")
+    if word is Word.OPPOSED:
+        return Text(f"an interval that reaches {show(0.0)}", f"区間が {show(0.0)} に達すること")
+    if word in (Word.NEGLIGIBLE, Word.ABSENT):
+        return Text(f"an interval that reaches {show(part.delta)}", f"区間が {show(part.delta)} に達すること")
+    half = part.half_width
+    wide = f"×/÷{math.exp(half):.2f}" if part.unit == "ratio" else f"±{show(half).lstrip('+')}"
+    seeds = part.seeds_needed
+    if word is Word.BORDERLINE or not math.isfinite(seeds):
+        return Text(
+            f"nothing that more seeds could tell: the effect lies at the edge of what matters (interval {wide})",
+            f"シードを増やしても変わらない:効果が意味の境界にある(区間 {wide})",
+        )
     return Text(
-        f"a narrower interval (now {wide}) or an effect clearly {beyond.en}; adjusted p must fall below {ALPHA:g}",
-        f"区間(現在 {wide})が狭まるか、効果が明確に {beyond.ja}こと。補正後 p < {ALPHA:g} が必要",
+        f"about {seeds:.0f} seeds, which would make the interval (now {wide}) half of δ wide on either side",
+        f"約 {seeds:.0f} シード(区間 {wide} が片側 δ の半分になる)",
     )

@@ -15,8 +15,9 @@ from markupsafe import Markup, escape
 from normlab.config import ROUTES
 from normlab.core.record import write_atomically
 from normlab.core.statistics import bootstrap_interval
-from normlab.core.verdict import ClaimResult, add_q_values, verdict_rows, verdict_table
-from normlab.core.word import Word
+from normlab.core.trial import ClaimResult
+from normlab.core.verdict import add_q_values, verdict_rows, verdict_table
+from normlab.core.word import TESTED, Word
 from normlab.report import sentences
 from normlab.report.choice import Choice, Situation, choice_figure, choice_table, choose, pareto_figure
 from normlab.report.forest import forest
@@ -53,10 +54,8 @@ class Section:
         grids = grids_of(result.claim)
         expanded = self.results.expansion.notes
         notes = [f"{grid}: {note}" for grid, notes in expanded.items() if grid in grids for note in notes]
-        waiting = sum(setting.second_look_outstanding for setting in result.settings)
-        return (
-            [*notes, f"{waiting} inconclusive settings wait for the seeds of their second look"] if waiting else notes
-        )
+        waiting = sum(setting.outstanding for setting in result.settings)
+        return [*notes, f"{waiting} settings wait for the runs of their next look"] if waiting else notes
 
 
 def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) -> list[Section]:
@@ -177,15 +176,12 @@ def _parts(result: ClaimResult) -> pd.DataFrame:
                 "part": part.contrast.name.en,
                 "condition": any(part is each for each in setting.given),
                 "verdict of the setting": str(setting.verdict),
-                "estimate": part.test.estimate,
-                "low": part.test.low,
-                "high": part.test.high,
+                **dict(zip(("estimate", "low", "high"), part.interval, strict=True)),
                 **dict(zip(("bootstrap_low", "bootstrap_high"), bootstrap_interval(part.effects.array), strict=True)),
                 "unit": part.unit,
                 "sesoi": part.delta,
-                "p_support": part.test.p_support,
-                "p_refute": part.test.p_refute,
-                "n": part.test.n,
+                **{f"p_{word}": part.p(word) for word in TESTED},
+                "n": part.n,
                 "diverged": part.effects.diverged,
                 "censored": part.effects.censored,
                 "excluded": part.effects.excluded,
@@ -232,14 +228,14 @@ def _verdict_view(sections: list[Section]) -> str:
         for result in section.claims:
             claim = result.claim
             part = result.deciding.deciding if result.deciding else None
-            told = sentences.settings_by_verdict(result)
+            told, verdict = sentences.settings_by_verdict(result), sentences.verdict_text(result.verdict, result)
             counted = both(f" ({told.en})", f"({told.ja})") if len(result.counts) > 1 else ""
             shown = sentences.shown_effect(result)
             colour = VERDICT_COLOURS[result.verdict.word]
             rows.append(
                 {
                     "Verdict": Markup('<b style="color:{}">{}</b>{}').format(
-                        colour, both(str(result.verdict), sentences.verdict_ja(result.verdict)), counted
+                        colour, both(verdict.en, verdict.ja), counted
                     ),
                     "Claim": f'<a href="#{escape(claim.id)}">{escape(claim.id)}</a><br>{both(claim.statement.en, claim.statement.ja)}',
                     "Articles": str(escape(", ".join(claim.sources))),
@@ -249,7 +245,7 @@ def _verdict_view(sections: list[Section]) -> str:
                     )
                     if part
                     else "–",
-                    "n": str(part.test.n) if part else "–",
+                    "n": str(part.n) if part else "–",
                 }
             )
     return str(

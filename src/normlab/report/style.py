@@ -21,11 +21,19 @@ matplotlib.use("Agg")
 COLOURS = {method.name: method.colour for method in METHODS.values()}
 VERDICT_COLOURS = {
     Word.SUPPORTED: "#1a7f4b",
+    Word.HOLDS: "#1a7f4b",
     Word.VERIFIED: "#1a7f4b",
-    Word.REFUTED: "#b3261e",
+    Word.MOSTLY_HOLDS: "#4c9a6d",
+    Word.DEPENDS: "#8250df",
+    Word.VARIES: "#9a6700",
+    Word.NEGLIGIBLE: "#2f6f9f",
+    Word.NO_DIFFERENCE: "#2f6f9f",
+    Word.ABSENT: "#bc6c25",
+    Word.OPPOSED: "#b3261e",
+    Word.CONTRADICTED: "#b3261e",
     Word.FALSIFIED: "#b3261e",
-    Word.CONDITIONAL: "#9a6700",
-    Word.INCONCLUSIVE: "#57606a",
+    Word.BORDERLINE: "#57606a",
+    Word.UNRESOLVED: "#57606a",
     Word.NOT_RUN: "#8c959f",
 }
 DATA_TITLES = {name: image_set.title for name, image_set in IMAGE_SETS.items()}

@@ -11,7 +11,7 @@ from normlab.core.record import write_atomically
 from normlab.runs.execute import is_done
 from normlab.runs.key import device_class
 from normlab.runs.store import Store
-from normlab.sweeps.expand import Planned
+from normlab.sweeps.planned import Planned
 from normlab.tasks import task_of
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from normlab.runs.store import Store
-from normlab.sweeps.expand import Expansion
 from normlab.sweeps.plan import outstanding
+from normlab.sweeps.planned import Expansion
 from normlab.sweeps.progress import duration
 from normlab.sweeps.work import failures
 from normlab.tasks import task_of

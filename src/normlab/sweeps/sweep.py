@@ -12,8 +12,8 @@ from normlab.config import RunConfig
 from normlab.errors import NormlabError, first_line
 from normlab.runs.lease import BEAT_SECONDS, PATIENCE_SECONDS
 from normlab.runs.store import TIMING, Store
-from normlab.sweeps.expand import Expansion, Planned
 from normlab.sweeps.plan import Item, outstanding, write_plan
+from normlab.sweeps.planned import Expansion, Planned
 from normlab.sweeps.progress import SweepProgress
 from normlab.sweeps.work import failures, give_up
 from normlab.training.cost import COSTS

@@ -112,7 +112,8 @@ class Supervised:
 
     def measure(self) -> dict[str, float]:
         seen = at_end(self.splits, self.config, self.steps)
-        return final_measures(self.net, self.statistics, seen, self.config.data.batch_size)
+        decays = self.config.measure.final == "all"
+        return final_measures(self.net, self.statistics, seen, self.config.data.batch_size, decays)
 
     def facts(self) -> dict[str, float]:
         parameters = sum(p.numel() for p in self.net.parameters())

@@ -44,12 +44,14 @@ def _measure(
     return loss.item(), (logits.argmax(1) == labels).double().mean().item()
 
 
-def final_measures(net: nn.Module, statistics: RunningStatistics, splits: Splits, batch_size: int) -> dict[str, float]:
+def final_measures(
+    net: nn.Module, statistics: RunningStatistics, splits: Splits, batch_size: int, decays: bool = True
+) -> dict[str, float]:
     """The measures at the end of a run.
 
     ``<split>_loss`` and ``<split>_accuracy`` with the configured running averages; with suffix ``_recalibrated``,
     ``_batch`` (the batches' own statistics, in batches of the training's size) and ``_decay_<d>`` for each decay of the
-    ladder (``_phases``: of a decay that changed by phase), for validation and test. Without running statistics the first holds
+    ladder (``_phases``: of a decay changed by phase) if ``decays``, for validation and test. Without running statistics the first holds
     for the others too, and there is no ladder; nor is there where they feed training. Where a norm of the user's own keeps
     buffers and declares nothing of them, only the first is known and recorded. The net is left with the configured running averages.
     """
@@ -73,13 +75,13 @@ def final_measures(net: nn.Module, statistics: RunningStatistics, splits: Splits
         record("train", "_recalibrated", (measures["train_loss"], measures["train_accuracy"]))
         return measures
     for part, split in parts.items():
-        for decay in statistics.decays if statistics.layers else ():
+        for decay in statistics.decays if statistics.layers and decays else ():
             if decay == statistics.configured:
                 record(part, f"_decay_{decay:g}", (measures[f"{part}_loss"], measures[f"{part}_accuracy"]))
                 continue
             statistics.install(decay)
             record(part, f"_decay_{decay:g}", evaluate(net, split))
-        if statistics.layers and statistics.phases:
+        if statistics.layers and statistics.phases and decays:
             statistics.install_phases()
             record(part, "_phases", evaluate(net, split))
         record(part, "_batch", evaluate_on_batch_statistics(net, split, batch_size))
@@ -88,4 +90,4 @@ def final_measures(net: nn.Module, statistics: RunningStatistics, splits: Splits
         for part, split in parts.items():
             record(part, "_recalibrated", evaluate(net, split))
     statistics.install()
-    return measures | statistics.steadiness()
+    return measures | (statistics.steadiness() if decays else {})

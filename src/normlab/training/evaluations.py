@@ -11,13 +11,14 @@ from normlab.training.features import features
 from normlab.training.gradients import gradient_flow, gradient_variance
 from normlab.training.landscape import landscape
 from normlab.training.memory import training_memory
-from normlab.training.noise import gradient_noise, gradient_noise_sources, statistics_noise
+from normlab.training.noise import gradient_companions, gradient_noise, gradient_noise_sources, statistics_noise
 from normlab.training.robustness import corruptions
 
 EVALUATIONS: dict[str, Callable[[nn.Module, RunConfig, Splits], dict[str, float]]] = {
     "statistics_noise": statistics_noise,
     "gradient_noise": gradient_noise,
     "gradient_noise_sources": gradient_noise_sources,
+    "gradient_companions": gradient_companions,
     "features": features,
     "gradient_flow": gradient_flow,
     "gradient_variance": gradient_variance,

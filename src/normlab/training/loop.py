@@ -75,7 +75,7 @@ def run(
     measures: dict[str, float] = {}
     if torch.isfinite(losses).all():
         last = validations.rows[done]
-        whole = config.measure.final == "all"
+        whole = config.measure.final != "validation"
         measures = (
             problem.measure() if whole else {n: last[n] for m in problem.metrics if (n := f"validation_{m}") in last}
         )

@@ -18,6 +18,7 @@ SIZES = (2, 4, 8, 16, 32, 64)
 DRAWS = 200
 GRADIENT_SIZES = (4, 16, 64)
 GRADIENT_DRAWS = 40
+COMPANION_IMAGES, COMPANION_DRAWS = 32, 4
 
 
 @torch.no_grad()
@@ -96,6 +97,36 @@ def gradient_noise_sources(net: nn.Module, config: RunConfig, splits: Splits) ->
         "log_backward": (live_statistics, detached_statistics),
     }
     return _variances(net, config, splits, pairs)
+
+
+def gradient_companions(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
+    """What share of a sample's gradient variance comes from the batch that it happens to stand in, at fixed weights.
+
+    The gradient g(i, C) of image i's loss, with live statistics, depends on i and on its companions C. For 32 images in 4 random
+    batches of B each, ``share_<B>`` = E_i Var_C(g) / (E_i Var_C(g) + Var_i E_C(g)), both summed over all weights, by the unbiased
+    estimates of one-way analysis of variance. Where samples do not mix it is 0.
+    """
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    images, labels = splits.train.images, splits.train.labels
+    measures = {}
+    for size in GRADIENT_SIZES:
+        source = generator(config.seed, f"gradient_companions/{size}")
+        within, means = 0.0, []
+        with live_statistics(net), torch.enable_grad():
+            for own in torch.randperm(len(labels), generator=source)[:COMPANION_IMAGES]:
+                gradients = []
+                for _ in range(COMPANION_DRAWS):
+                    others = torch.randperm(len(labels) - 1, generator=source)[: size - 1]
+                    batch = torch.cat([own[None], others + (others >= own)])
+                    loss = F.cross_entropy(net(images[batch])[:1], labels[batch][:1])
+                    gradients.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)]))
+                found = torch.stack(gradients).double()
+                within += found.var(0).sum().item() / COMPANION_IMAGES
+                means.append(found.mean(0))
+        between = max(0.0, torch.stack(means).var(0).sum().item() - within / COMPANION_DRAWS)
+        if within + between > 0:
+            measures[f"share_{size}"] = within / (within + between)
+    return measures
 
 
 Mode = Callable[[nn.Module], AbstractContextManager[None]]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from normlab.core.reading import Reading, Value
 from normlab.runs.store import Store
-from normlab.sweeps.expand import Expansion
+from normlab.sweeps.planned import Expansion
 
 
 class StoreNumbers:

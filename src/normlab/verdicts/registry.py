@@ -12,6 +12,7 @@ from normlab.core.design import Design
 from normlab.core.record import write_atomically
 from normlab.errors import NormlabError
 from normlab.runs.store import REGISTERING, Store
+from normlab.sweeps.recipe import with_recipe
 
 
 def grids_of(claim: Claim) -> list[str]:
@@ -32,14 +33,27 @@ def claim_hash(claim: Claim, design: Design, scale: str) -> str:
         "unit": claim.unit,
         "delta": claim.delta,
         "check": claim.check.__name__ if claim.check else None,
+        **({"quantifier": claim.quantifier} if claim.quantifier != "every" else {}),
+        **({"moderators": [_substance(each) for each in claim.moderators]} if claim.moderators else {}),
         "cases": [_substance(case) for case in claim.at(scale)],
         "grids": {
             name: design.grids[name].at_scale(scale).model_dump(mode="json", exclude={"at"}, exclude_defaults=True)
             for name in grids_of(claim)
         },
-        "scale": design.at(scale).model_dump(mode="json", exclude_defaults=True, exclude={"seeds": {"second_look"}}),
+        "scale": _with_recipes(
+            design.at(scale).model_dump(mode="json", exclude_defaults=True, exclude={"seeds": {"second_look"}})
+        ),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()[:16]
+
+
+def _with_recipes(scale: dict[str, Any]) -> dict[str, Any]:
+    """A scale's content with the recipes that its settings name written out."""
+    settings = {
+        name: setting | ({"overrides": with_recipe(setting["overrides"])} if "overrides" in setting else {})
+        for name, setting in scale["settings"].items()
+    }
+    return scale | {"settings": settings}
 
 
 def _substance(value: Any) -> Any:
@@ -111,7 +125,8 @@ def _second_look(design: Design) -> str:
 
 
 def _seeds(design: Design, scale: str) -> str:
-    return " ".join(map(str, design.at(scale).seeds.second_look))
+    seeds = design.at(scale).seeds
+    return " ".join(map(str, seeds.second_look if seeds else ()))
 
 
 def registered(store: Path) -> dict[str, str]:

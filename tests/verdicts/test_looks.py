@@ -18,8 +18,8 @@ from normlab.errors import NormlabError
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander, Expansion
+from normlab.verdicts.looks import expand_and_judge
 from normlab.verdicts.registry import claim_hash, register_second_look, registered, second_look_changed
-from normlab.verdicts.second_look import expand_and_judge
 
 T = Text("x", "x")
 FIRST, SECOND = (0, 1, 2, 3, 4), (5, 6, 7, 8, 9)

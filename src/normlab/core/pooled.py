@@ -1,0 +1,143 @@
+"""A claim's effect over its settings: random effects, with the spread between settings integrated out."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, special
+
+from normlab.core.statistics import spread
+
+POINTS = 200  # of τ at which the posterior is evaluated
+LARGEST_TAU = 6.0  # in units of the prior's scale
+
+
+@dataclass(frozen=True)
+class Effect:
+    """θ/δ of one setting by seed, the runs that it was read off, and its resolution in the same unit."""
+
+    by_seed: dict[int, float]
+    keys: frozenset[str] = frozenset()
+    step: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What the settings together say, in units of δ.
+
+    ``mean`` is the average effect over settings like these with its 95 % interval, ``predict_low`` and ``predict_high`` bound the effect
+    of a further such setting with 95 %, ``tau`` is the posterior mean of the standard deviation between settings. ``above(x)`` is
+    Pr(θ_new > x).
+    """
+
+    mean: float
+    low: float
+    high: float
+    predict_low: float
+    predict_high: float
+    tau: float
+    above: Callable[[float], float]
+
+    @property
+    def pr_support(self) -> float:
+        """Pr(θ_new > δ)."""
+        return self.above(1.0)
+
+    @property
+    def pr_opposed(self) -> float:
+        """Pr(θ_new < −δ)."""
+        return 1.0 - self.above(-1.0)
+
+    @property
+    def pr_negligible(self) -> float:
+        """Pr(|θ_new| < δ)."""
+        return self.above(-1.0) - self.above(1.0)
+
+
+def pool(effects: Sequence[Effect]) -> Pooled | None:
+    """Random effects over settings; None for fewer than two.
+
+    y ~ N(μ, V + τ²I) with y the mean of θ/δ in each setting and V its covariance: the variances of the means, and between settings that
+    share runs the covariance of their per-seed effects, its correlations shrunk towards none. Priors are flat for μ and half-normal(1)
+    for τ; p(τ | y) ∝ exp(−τ²/2) |V + τ²I|^(−1/2) (1ᵀΣ⁻¹1)^(−1/2) exp(−Q/2), integrated numerically (Röver 2020,
+    doi:10.18637/jss.v093.i06).
+    """
+    effects = [effect for effect in effects if len(effect.by_seed) >= 3]
+    if len(effects) < 2:
+        return None
+    y = np.array([np.mean(list(effect.by_seed.values())) for effect in effects])
+    covariance = _covariance(effects)
+    taus = np.concatenate([[0.0], np.geomspace(1e-3, LARGEST_TAU, POINTS - 1)])
+    logs, means, variances = np.empty(POINTS), np.empty(POINTS), np.empty(POINTS)
+    ones = np.ones(len(y))
+    for place, tau in enumerate(taus):
+        factor = np.linalg.cholesky(covariance + tau**2 * np.eye(len(y)))
+        white_y, white_1 = np.linalg.solve(factor, np.stack([y, ones], axis=1)).T
+        precision = white_1 @ white_1
+        mean = white_1 @ white_y / precision
+        rest = white_y - white_1 * mean
+        logs[place] = -(tau**2) / 2 - np.log(np.diag(factor)).sum() - math.log(precision) / 2 - rest @ rest / 2
+        means[place], variances[place] = mean, 1 / precision
+    density = np.exp(logs - logs.max())
+    weights = density * np.gradient(taus)
+    weights /= weights.sum()
+    new = np.sqrt(variances + taus**2)
+
+    def below(x: float, deviations: np.ndarray) -> float:
+        return float(weights @ special.ndtr((x - means) / deviations))
+
+    def quantile(share: float, deviations: np.ndarray) -> float:
+        low, high = (means - 12 * deviations).min(), (means + 12 * deviations).max()
+        return float(optimize.brentq(lambda x: below(x, deviations) - share, low, high, xtol=1e-6))
+
+    of_mean = np.sqrt(variances)
+    return Pooled(
+        float(weights @ means),
+        quantile(0.025, of_mean),
+        quantile(0.975, of_mean),
+        quantile(0.025, new),
+        quantile(0.975, new),
+        float(weights @ taus),
+        lambda x: 1.0 - below(x, new),
+    )
+
+
+def _covariance(effects: Sequence[Effect]) -> np.ndarray:
+    """The covariance of the settings' means. A variance of n values is that of a t-distributed mean, (n−1)/(n−3) as large."""
+    size = len(effects)
+    found = np.zeros((size, size))
+    for i, effect in enumerate(effects):
+        values = np.array(list(effect.by_seed.values()))
+        n = len(values)
+        inflation = (n - 1) / (n - 3) if n > 3 else 3.0
+        found[i, i] = max(inflation * spread(values, effect.step) ** 2 / n, 1e-6)
+    for i in range(size):
+        for j in range(i):
+            if effects[i].keys & effects[j].keys:
+                share = _correlation(effects[i].by_seed, effects[j].by_seed)
+                found[i, j] = found[j, i] = share * math.sqrt(found[i, i] * found[j, j])
+    return _positive(found)
+
+
+def _correlation(a: dict[int, float], b: dict[int, float]) -> float:
+    """The correlation of two settings' means, shrunk towards none as Schäfer and Strimmer (2005) do: r·(1 − Var(r)/r²)."""
+    seeds = sorted(set(a) & set(b))
+    n = len(seeds)
+    x, y = (np.array([effects[seed] for seed in seeds]) for effects in (a, b))
+    if n < 4 or x.std() == 0 or y.std() == 0:
+        return 0.0
+    r = float(np.corrcoef(x, y)[0, 1])
+    noise = (1 - r**2) ** 2 / (n - 1)
+    return r * max(0.0, 1 - noise / max(r**2, 1e-12)) * n / math.sqrt(len(a) * len(b))
+
+
+def _positive(covariance: np.ndarray) -> np.ndarray:
+    """The covariance with its correlations made smaller as far as it takes to be one (pairs are estimated one by one)."""
+    scale = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(scale, scale)
+    lowest = float(np.linalg.eigvalsh(correlation)[0])
+    if lowest < 1e-3:
+        share = (1 - 1e-3) / (1 - lowest)
+        correlation = share * correlation + (1 - share) * np.eye(len(scale))
+    return np.asarray(correlation * np.outer(scale, scale))

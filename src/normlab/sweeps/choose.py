@@ -1,0 +1,203 @@
+"""Choosing on tuning seeds: which of several values each cell of a grid is reported with."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from normlab.core.design import Choose, Grid, Level, Overrides
+from normlab.core.readings import higher_is_better, of_one_run
+from normlab.errors import NormlabError
+from normlab.sweeps.planned import Cell, Expansion, tidy
+
+if TYPE_CHECKING:
+    from normlab.sweeps.expand import Expander
+
+EXTENSIONS = 3  # How often an axis may grow on either side.
+
+
+@dataclass
+class Candidate:
+    """Values along the axes chosen from, and the keys of their tuning runs."""
+
+    values: Overrides
+    keys: list[str]
+
+
+class Chooser:
+    """Plans the tuning runs of a grid in one setting and, when they are done, the reported ones of the chosen levels.
+
+    Every candidate is run on the setting's tuning seeds; those whose measure is within a margin of the best go on to further seeds, where
+    the setting has such, and one of them is chosen. Where the best value of a cell is the end of an axis that may grow, it grows.
+    """
+
+    def __init__(
+        self, expander: "Expander", name: str, grid: Grid, choose: Choose, setting: str, expansion: Expansion
+    ) -> None:
+        self.expander, self.name, self.grid, self.choose, self.expansion = expander, name, grid, choose, expansion
+        self.setting = expander.scale.settings[setting]
+        self.title, self.seeds = setting, expander.scale.tuning(setting)
+        self.store = expander.store
+
+    def expand(self, cells: list[Cell]) -> None:
+        """Plan whatever can be planned."""
+        over = {axis: self._values(axis) for axis in self.choose.over}
+        if math.prod(map(len, over.values())) == 1:
+            only = {axis: values[0] for axis, values in over.items()}
+            fixed = ", ".join(f"{key} = {value}" for key, value in only.items())
+            self.expansion.note(self.name, f"not tuned at this scale: {fixed} for every arm")
+            chosen = {(i, level): only for i in range(len(cells)) for level in self.choose.levels}
+        else:
+            found = [self._chosen(cell, {axis: list(values) for axis, values in over.items()}) for cell in cells]
+            if any(levels is None for levels in found):
+                self.expansion.waiting += sum(
+                    len(self.choose.levels) * len(self.expander.report_seeds(self.name, cell)) for cell in cells
+                )
+                return
+            chosen = {(i, level): values for i, levels in enumerate(found) for level, values in (levels or {}).items()}
+            self._note_ends(over, list(chosen.values()))
+        for index, cell in enumerate(cells):
+            for level, rule in self.choose.levels.items():
+                values = self._derived(rule, cells, index, chosen) if rule.of else chosen[index, level]
+                for seed in self.expander.report_seeds(self.name, cell):
+                    self.expander.plan(
+                        self.name, self.grid, cell, seed, "report", self.expansion,
+                        self.choose.overrides(values), level=level, **values,
+                    )  # fmt: skip
+
+    def _values(self, axis: str) -> list[Any]:
+        """What is chosen from along an axis.
+
+        Raises:
+            NormlabError: for a range that the setting does not have.
+        """
+        values = self.choose.over[axis]
+        if not isinstance(values, str):
+            return list(values)
+        if values not in self.setting.ranges:
+            raise NormlabError(f"{self.name}: setting {self.title} has no range {values!r}")
+        return list(self.setting.ranges[values])
+
+    def _chosen(self, cell: Cell, over: dict[str, list[Any]]) -> dict[str, Overrides] | None:
+        """The values of every level of a cell that is no other's; None while tuning goes on."""
+        grown: dict[tuple[str, str], int] = {}
+        while True:
+            candidates = [
+                self._planned(cell, dict(zip(over, values, strict=True)), self.seeds)
+                for values in itertools.product(*over.values())
+            ]
+            if not self._done(candidates):
+                return None
+            rules = {level: rule for level, rule in self.choose.levels.items() if not rule.of}
+            contenders = {level: self._contenders(rule, candidates) for level, rule in rules.items()}
+            if self.setting.closer:
+                closer = {id(c): c for found in contenders.values() for c in found}.values() if contenders else ()
+                for candidate in closer:
+                    candidate.keys += self._planned(cell, candidate.values, self.setting.closer.seeds).keys
+                if not self._done(candidates):
+                    return None
+            chosen = {level: self._pick(rule, contenders[level]) for level, rule in rules.items()}
+            ends = [
+                values
+                for level, rule in rules.items()
+                for values in self._must_be_inside(rule, candidates, chosen[level])
+            ]
+            if not self._grow(over, ends, grown):
+                return {level: candidate.values for level, candidate in chosen.items()}
+
+    def _planned(self, cell: Cell, values: Overrides, seeds: tuple[int, ...]) -> Candidate:
+        overrides = self.choose.overrides(values)
+        keys = [
+            self.expander.plan(self.name, self.grid, cell, seed, "tune", self.expansion, overrides, **values)
+            for seed in seeds
+        ]
+        return Candidate(values, keys)
+
+    def _done(self, candidates: list[Candidate]) -> bool:
+        return all(key in self.store for candidate in candidates for key in candidate.keys)
+
+    # Rules
+
+    def _contenders(self, rule: Level, candidates: list[Candidate]) -> list[Candidate]:
+        """Those that come close enough on the first seeds for further ones; all where there are none, or the rule wants all."""
+        if self.setting.closer is None or not rule.best or rule.at_best:
+            return candidates
+        best = max(self._score(rule, candidate)[0] for candidate in candidates)
+        return [c for c in candidates if self._score(rule, c)[0] >= best - self.setting.closer.margin]
+
+    def _pick(self, rule: Level, candidates: list[Candidate]) -> Candidate:
+        """The candidate that a rule takes, by means over tuning seeds; ties go to the more accurate, then to the first."""
+        at_best = self._at_best(rule, candidates)
+        if rule.highest:
+            best = max(self._score(rule, candidate)[0] for candidate in candidates)
+            good = [c for c in at_best if self._score(rule, c)[0] >= best - rule.margin]
+            return max(good, key=lambda c: next(iter(c.values.values())))
+        return (max if rule.best else min)(at_best, key=lambda c: self._score(rule, c))
+
+    def _must_be_inside(self, rule: Level, candidates: list[Candidate], chosen: Candidate) -> Iterator[Overrides]:
+        """The values that must not lie at the end of an axis: all that a rule takes for best."""
+        if rule.worst and not rule.at_best:
+            return
+        yield from (c.values for c in (self._at_best(rule, candidates) if rule.at_best else [chosen]))
+
+    def _at_best(self, rule: Level, candidates: list[Candidate]) -> list[Candidate]:
+        """All; with ``at_best``, for each value of the other axes the one that is best along those named."""
+        if not rule.at_best:
+            return candidates
+        by_others: dict[str, list[Candidate]] = {}
+        for candidate in candidates:
+            others = {k: v for k, v in candidate.values.items() if k not in rule.at_best}
+            by_others.setdefault(repr(others), []).append(candidate)
+        return [max(same, key=lambda c: self._score(rule, c)) for same in by_others.values()]
+
+    def _score(self, rule: Level, candidate: Candidate) -> tuple[float, float]:
+        name = (rule.best or rule.worst or rule.highest or "").format(**self.setting.constants)
+        return self._mean(candidate, name), self._mean(candidate, "validation_accuracy")
+
+    def _mean(self, candidate: Candidate, name: str) -> float:
+        """The mean of a measure over runs, negated where lower is better; minus infinity where one has no such number."""
+        found = [of_one_run(name).read(self.store, key) for key in candidate.keys]
+        numbers = [value.number for value in found if value is not None]
+        sign = 1 if higher_is_better(name) else -1
+        return sign * sum(numbers) / len(numbers) if len(numbers) == len(found) else -math.inf
+
+    # Ends of axes
+
+    def _grow(self, over: dict[str, list[Any]], best: list[Overrides], grown: dict[tuple[str, str], int]) -> bool:
+        """Extend the axes at whose ends a best value lies; whether any grew. An end that may not move is noted."""
+        changed = False
+        for key, factor in self.choose.extend.items():
+            values = over[key]
+            found = {candidate[key] for candidate in best}
+            for side, end in (("up", max(values)), ("down", min(values))):
+                if end not in found:
+                    continue
+                if grown.get((key, side), 0) == EXTENSIONS:
+                    self.expansion.note(
+                        self.name,
+                        f"{self.title}: a best {key} is the end of its grid, {end:g}, extended {EXTENSIONS} times",
+                    )
+                    continue
+                grown[key, side] = grown.get((key, side), 0) + 1
+                values.append(tidy(end * factor if side == "up" else end / factor))
+                changed = True
+        return changed
+
+    def _note_ends(self, over: dict[str, list[Any]], chosen: list[Overrides]) -> None:
+        """Note where a chosen number is the end of an axis that does not grow."""
+        for axis, values in over.items():
+            if axis in self.choose.extend or len(values) < 3 or not all(isinstance(v, int | float) for v in values):
+                continue
+            for end in sorted({c[axis] for c in chosen} & {min(values), max(values)}):
+                self.expansion.note(self.name, f"{self.title}: a chosen {axis} is the end of its grid, {end:g}")
+
+    def _derived(
+        self, rule: Level, cells: list[Cell], index: int, chosen: dict[tuple[int, str], Overrides]
+    ) -> Overrides:
+        """The values of a level that is derived from another one, perhaps of another cell."""
+        wanted = {**cells[index].axes, **rule.where}
+        source = next(i for i, cell in enumerate(cells) if cell.axes == wanted)
+        of = self.choose.levels[rule.of or ""]
+        values = self._derived(of, cells, source, chosen) if of.of else chosen[source, rule.of or ""]
+        return {k: tidy(v * rule.times) if k in self.choose.extend else v for k, v in values.items()}

@@ -1,0 +1,111 @@
+"""Looks: what the first seeds leave open is looked at again with more of them, and every look is paid for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from normlab.core.claim import Claim, Contrast
+from normlab.core.design import Design
+from normlab.core.effects import CellReader
+from normlab.core.looks import Looks
+from normlab.core.trial import ClaimResult, SettingResult
+from normlab.core.verdict import LooksOf, evaluate_claim, goes_on, judge, look
+from normlab.runs.store import Store
+from normlab.sweeps.expand import Expander
+from normlab.sweeps.planned import Expansion, Place, Planned
+from normlab.tasks import check_readings
+from normlab.verdicts.cells import StoreNumbers, cell_rows
+
+
+def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expansion, list[ClaimResult]]:
+    """All runs of an experiment and the verdicts on those of its claims that runs decide.
+
+    Once every run of a look is there, each setting without a word that is not precise enough to go without goes on to the seeds of its next
+    look; which ones do follows from the runs alone.
+    """
+    design, scale, store = expander.design, expander.scale_name, expander.store
+    for claim in claims:
+        check_readings(claim.readings(), design.tasks(scale), f"claim {claim.id}")
+    tested = [claim for claim in claims if claim.kind != "exact"]
+    settings = design.at(scale).settings
+    constants = {name: setting.constants for name, setting in settings.items()}
+    families = {name: setting.family for name, setting in settings.items()}
+    looks = _looks(design, scale)
+    while True:
+        expansion = expander.expand()
+        reader = CellReader(cell_rows(expansion, store), StoreNumbers(store))
+        results = [evaluate_claim(claim, scale, reader, constants, looks, families) for claim in tested]
+        judge(results)
+        wanted = _go_on(results, reader, constants, looks) if _finished(expander, expansion, store) else {}
+        if all(expander.looks.get(place, 1) >= number for place, number in wanted.items()):
+            for result in results:
+                result.shown_besides = _look_besides(result.claim, reader, constants, looks)
+            return expansion, results
+        for place, number in wanted.items():
+            expander.looks[place] = max(number, expander.looks.get(place, 1))
+
+
+def _looks(design: Design, scale: str) -> LooksOf:
+    def of(contrast: Contrast, at: Mapping[str, Any]) -> Looks:
+        return design.looks(scale, contrast.plus.grid, str(at["setting"]))
+
+    return of
+
+
+def _look_besides(
+    claim: Claim, reader: CellReader, constants: Mapping[str, Mapping[str, float]], looks: LooksOf
+) -> list[SettingResult]:
+    """What is shown with a claim and decides nothing: on the seeds of the last look that is there."""
+    found = []
+    for case in claim.shown_besides:
+        for at in reader.settings(case):
+            setting = look(claim, SettingResult(case, at, []), 1, reader, constants, looks)
+            for number in range(2, len(looks(case.parts[0], at)) + 1):
+                setting = look(claim, setting, number, reader, constants, looks)
+            found.append(setting)
+    return found
+
+
+def _finished(expander: Expander, expansion: Expansion, store: Store) -> bool:
+    """Whether every run, evaluation, timing and cost of the first look is there."""
+    design, scale = expander.design, expander.scale_name
+
+    def first(plan: Planned) -> bool:
+        if plan.role != "report" or plan.grid is None:
+            return True
+        return plan.axes["seed"] in design.looks(scale, plan.grid, str(plan.axes["setting"])).upto(1)
+
+    plans = [plan for plan in (*expansion.planned, *expansion.costs) if first(plan)]
+    return not expansion.waiting and all(_measured(plan, store) for plan in plans)
+
+
+def _measured(plan: Planned, store: Store) -> bool:
+    if store.is_missing(plan.run_key):
+        return True  # and nothing more is to come of it
+    evaluations = ["cost"] if plan.costs else [*plan.evaluate, *(["step_seconds"] if plan.timed else [])]
+    present = plan.costs is not None or plan.run_key in store
+    return present and all(store.evaluation(plan.run_key, name) is not None for name in evaluations)
+
+
+def _go_on(
+    results: list[ClaimResult], reader: CellReader, constants: Mapping[str, Mapping[str, float]], looks: LooksOf
+) -> dict[Place, int]:
+    """Judge the settings that go on at their next looks where those runs are there; the cells wanted, and at which look.
+
+    One setting's new p-values may move another's adjusted ones, so this goes on until no verdict asks for another look.
+    """
+    wanted: dict[Place, int] = {}
+    while True:
+        again = [
+            (result, place) for result in results for place, setting in enumerate(result.settings) if goes_on(setting)
+        ]
+        if not again:
+            return wanted
+        for result, place in again:
+            setting = result.settings[place]
+            number = max(part.look for part in setting.parts) + 1
+            at = setting.case.place(setting.at)
+            for part in setting.case.contrasts:
+                for arm in part.arms:
+                    wanted |= {cell: max(number, wanted.get(cell, 1)) for cell in reader.places(arm, at)}
+            result.settings[place] = look(result.claim, setting, number, reader, constants, looks)
+        judge(results)
