@@ -40,5 +40,5 @@ def differences(norm: str) -> dict[str, float]:
 def _gradient(net: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
     net.zero_grad()
     for images, labels in batches:
-        (F.cross_entropy(net(images), labels) / len(batches)).backward()  # type: ignore[no-untyped-call]
+        (F.cross_entropy(net(images), labels) / len(batches)).backward()
     return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])

@@ -123,8 +123,8 @@ BIGGER_BATCH_REMEDY = Claim(
     statement=T("The remedy for small batches is a bigger batch."),
     method=T(
         "Test accuracy with statistics over the whole batch minus over 2 images, the optimizer's batch staying the same. And it is "
-        "the statistics' batch that matters: on MNIST a larger optimizer's batch, 64 for 2 at statistics over 2 images, gains less than half of "
-        "what statistics over 64 for 2 images gain at an optimizer's batch of 64."
+        "the statistics' batch that matters: on MNIST a larger optimizer's batch, 64 for 2 at statistics over 2 images, gains less than "
+        "half of what statistics over 64 for 2 images gain at an optimizer's batch of 64."
     ),
     kind="superiority",
     cases=(

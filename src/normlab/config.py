@@ -268,8 +268,8 @@ class MeasureConfig(Strict):
 
     ``final`` says on what a finished net is measured: ``all`` splits with all kinds of statistics, ``statistics``: all but running
     averages of other decays than its own, or the ``validation`` split alone, as runs need that only serve to choose by.
-    ``train_set`` adds to the history loss and accuracy on training images, and accuracy on validation ones, with recalibrated statistics. ``phases`` adds
-    running averages whose decay changes on the way: pairs of a fraction of all steps and the decay from there on, the first
+    ``train_set`` adds to the history loss and accuracy on training images, and accuracy on validation ones, with recalibrated
+    statistics. ``phases`` adds running averages whose decay changes on the way: pairs of a fraction of all steps and the decay from there on, the first
     from 0.
     """
 

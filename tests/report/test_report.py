@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Text
 from normlab.core.design import Design
 from normlab.core.record import Record
+from normlab.core.word import Word
 from normlab.errors import NormlabError
 from normlab.norms import METHODS
 from normlab.report import sentences
@@ -105,10 +106,10 @@ def lock() -> Any:
 
 def test_it_writes_verdicts_tables_figures_and_one_safe_page(store: Store) -> None:
     (section,), page = build([Toy()], "quick", store, lock())
-    assert [str(r.verdict) for r in section.claims] == ["supported", "verified"]
+    assert [str(r.verdict) for r in section.claims] == ["holds", "verified"]
     verdicts = pd.read_csv(store.root / "verdicts.csv")
     row = verdicts[(verdicts["claim"] == "batch-is-better") & (verdicts["setting"] == "all")].iloc[0]
-    assert row["verdict"] == "supported"
+    assert row["verdict"] == "holds"
     assert row["estimate"] == pytest.approx(0.05, abs=0.005)
     assert row["n"] == 5
     assert (store.root / row["figure"]).exists()
@@ -167,8 +168,8 @@ def test_the_readme_gets_its_table_between_markers(store: Store, tmp_path: Path)
     text = readme.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert "old" not in text
-    assert "| Toy | 1 | 1 |" in text or "| supported | verified |" in text
+    assert "\nold\n" not in text
+    assert "| Toy | 1 | 1 |" in text or "| holds | verified |" in text
     assert "10 runs, 5 reporting seeds" in text
     assert "2026-01-02" in text
     with pytest.raises(NormlabError, match="no markers"):
@@ -193,7 +194,7 @@ def test_the_table_of_methods_is_measured() -> None:
 
 
 def test_every_claim_has_a_chip_and_none_covers_another() -> None:
-    claims = {f"a-claim-called-{'x' * (k % 17)}-{k}": "supported" for k in range(40)}
+    claims = {f"a-claim-called-{'x' * (k % 17)}-{k}": Word.HOLDS for k in range(40)}
     placed, lines = chips(claims)
     assert [name for name, *_ in placed] == list(claims)
     assert {line for *_, line in placed} == set(range(lines))
@@ -202,7 +203,7 @@ def test_every_claim_has_a_chip_and_none_covers_another() -> None:
     figure = overview_figure([("Question?", claims), ("Empty?", {})])
     assert figure is not None
     shown = [text.get_text() for text in figure.axes[0].texts]
-    assert "✓ supported 40" in shown
+    assert "✓ holds 40" in shown
     assert "Empty?" not in shown
     assert sum(text.startswith("✓ a-claim") for text in shown) == 40
     assert overview_figure([("Empty?", {})]) is None

@@ -1,5 +1,6 @@
 """From a design to its runs: products, bundles, skips, choices on tuning seeds, and ladders."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def test_the_best_value_is_chosen_on_tuning_seeds_and_reported_on_others(store: 
     assert {p.config.seed for p in expansion.planned if p.role == "tune"} == {100, 101}
 
 
-def test_a_best_value_at_the_edge_extends_the_grid_for_all_arms(store: Store, composer: Composer) -> None:
+def test_a_best_value_at_the_edge_extends_the_grid_of_that_cell(store: Store, composer: Composer) -> None:
     grid = {
         "axes": {"norm": ["none", "batch"]},
         "choose": {
@@ -134,12 +135,48 @@ def test_a_best_value_at_the_edge_extends_the_grid_for_all_arms(store: Store, co
     }
     e = expander(store, composer, g=grid)
     best = {"none": 0.1, "batch": 10.0}
-    expansion = until_done(e, lambda c: 1 - abs(__import__("math").log10(c.optimizer.lr / best[c.norm.name])) / 10)
+    expansion = until_done(e, lambda c: 1 - abs(math.log10(c.optimizer.lr / best[c.norm.name])) / 10)
+    searched = {"none": {0.01, 0.1, 1.0}, "batch": {0.01, 0.1, 1.0, 10.0, 100.0}}
     for norm in best:
         tuned = {p.config.optimizer.lr for p in expansion.planned if p.role == "tune" and p.axes["norm"] == norm}
-        assert tuned == {0.01, 0.1, 1.0, 10.0, 100.0}
+        assert tuned == searched[norm]
         chosen = {p.config.optimizer.lr for p in expansion.planned if p.role == "report" and p.axes["norm"] == norm}
         assert chosen == {best[norm]}
+
+
+def test_candidates_that_come_close_get_the_further_tuning_seeds(store: Store, composer: Composer) -> None:
+    grid = {
+        "choose": {
+            "over": {"optimizer.lr": "rates"},
+            "levels": {"best": {"best": "validation_accuracy"}},
+        },
+    }
+    first = {0.01: 0.80, 0.1: 0.895, 1.0: 0.90}
+    further = {0.1: 0.95, 1.0: 0.70}
+    scale = {
+        "settings": {
+            "one": {
+                "overrides": {"data": "digits"},
+                "tune": [100],
+                "closer": {"seeds": [101, 102], "margin": 0.01},
+                "ranges": {"rates": [0.01, 0.1, 1.0]},
+                "looks": {2: 0.5, 4: 0.5},
+            }
+        }
+    }
+    e = Expander(
+        Design.parse(
+            {"name": "t", "title": "t", "title_ja": "t", "scales": {"quick": scale}, "grids": {"g": grid}}, "t"
+        ),
+        "quick",
+        store,
+        composer,
+    )
+    expansion = until_done(e, lambda c: first[c.optimizer.lr] if c.seed == 100 else further.get(c.optimizer.lr, 0.0))
+    tuned = {(p.config.optimizer.lr, p.config.seed) for p in expansion.planned if p.role == "tune"}
+    assert tuned == {(0.01, 100)} | {(rate, seed) for rate in (0.1, 1.0) for seed in (100, 101, 102)}
+    reported = {(p.config.optimizer.lr, p.config.seed) for p in expansion.planned if p.role == "report"}
+    assert reported == {(0.1, 0), (0.1, 1)}
 
 
 def test_the_worst_placement_is_sought_with_each_at_its_best_rate(store: Store, composer: Composer) -> None:

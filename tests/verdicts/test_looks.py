@@ -1,4 +1,4 @@
-"""Second looks: who gets more seeds, when, and what looking twice costs."""
+"""Looks: which settings get more seeds, when, and what looking again costs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,8 @@ from normlab.config import RunConfig
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.core.design import Design
 from normlab.core.record import Record
-from normlab.core.verdict import ClaimResult
+from normlab.core.trial import ClaimResult
+from normlab.core.word import Word
 from normlab.errors import NormlabError
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
@@ -70,30 +71,30 @@ def judged(expander: Expander) -> tuple[Expansion, dict[str, ClaimResult]]:
     return expansion, {result.claim.id: result for result in results}
 
 
-def test_only_the_cells_of_inconclusive_claims_get_a_second_look(expander: Expander) -> None:
+def test_only_the_cells_of_settings_without_a_word_go_on(expander: Expander) -> None:
     expansion, _ = judged(expander)
     finish(expander.store, expansion, accuracy)
     expansion, results = judged(expander)
-    assert str(results["batch"].verdict) == "supported"
-    assert str(results["layer"].verdict) == "inconclusive"
-    assert results["layer"].settings[0].second_look_outstanding
+    assert str(results["batch"].verdict) == "holds"
+    assert str(results["layer"].verdict) == "unresolved"
+    assert results["layer"].settings[0].outstanding
     assert seeds_of(expansion, "layer") == seeds_of(expansion, "none") == {*FIRST, *SECOND}
     assert seeds_of(expansion, "batch") == seeds_of(expansion, "group") == set(FIRST)
 
 
-def test_the_second_look_is_at_all_seeds_and_every_p_counts_double(expander: Expander) -> None:
+def test_the_second_look_is_at_all_seeds_and_each_look_pays_its_share(expander: Expander) -> None:
     for _ in range(2):
         expansion, _ = judged(expander)
         finish(expander.store, expansion, accuracy)
     expansion, results = judged(expander)
     assert all(plan.run_key in expander.store for plan in expansion.planned)
     layer, batch = results["layer"].settings[0], results["batch"].settings[0]
-    assert not layer.second_look_outstanding
-    assert (layer.parts[0].test.n, batch.parts[0].test.n) == (10, 5)
-    raw = stats.ttest_1samp(0.012 + 2 * NOISE, 0.0, alternative="greater").pvalue
-    assert layer.p_support == pytest.approx(2 * raw)
+    assert not layer.outstanding
+    assert (layer.parts[0].n, batch.parts[0].n) == (10, 5)
+    both = [stats.ttest_1samp(0.012 + 2 * NOISE[:n], 0.0, alternative="greater").pvalue for n in (5, 10)]
+    assert layer.parts[0].tails.positive == pytest.approx(2 * min(both))
     raw = stats.ttest_1samp(0.2 + NOISE[:5] / 10, 0.0, alternative="greater").pvalue
-    assert batch.p_support == pytest.approx(2 * raw)
+    assert batch.p(Word.SUPPORTED) == pytest.approx(2 * raw)
 
 
 def test_a_fresh_reader_of_the_store_comes_to_the_same(expander: Expander) -> None:
@@ -144,10 +145,10 @@ def test_without_a_second_look_p_values_are_plain(tmp_path: Path) -> None:
     expander = Expander(design(second_look=()), "quick", Store(tmp_path / "quick"), Composer())
     finish(expander.store, expander.expand(), accuracy)
     expansion, results = judged(expander)
-    assert str(results["layer"].verdict) == "inconclusive"
+    assert str(results["layer"].verdict) == "unresolved"
     assert all(plan.config.seed in FIRST for plan in expansion.planned)
     raw = stats.ttest_1samp(0.2 + NOISE[:5] / 10, 0.0, alternative="greater").pvalue
-    assert results["batch"].settings[0].p_support == pytest.approx(raw)
+    assert results["batch"].settings[0].p(Word.SUPPORTED) == pytest.approx(raw)
 
 
 def test_further_seeds_are_no_change_of_a_claim() -> None:
@@ -169,5 +170,5 @@ def test_what_is_looked_at_besides_is_shown_and_decides_nothing(expander: Expand
     assert [(r.verdict, r.p_adjusted) for r in plain] == [(r.verdict, r.p_adjusted) for r in more]
     (shown,) = more[0].shown_besides
     assert shown.run
-    assert shown.parts[0].test.estimate == pytest.approx(0.0)
+    assert shown.parts[0].estimate == pytest.approx(0.0)
     assert claim_hash(claims[0], design(), "quick") == claim_hash(CLAIMS[0], design(), "quick")

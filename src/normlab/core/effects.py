@@ -197,10 +197,8 @@ class CellReader:
             others = [v for place, v in measured[level].items() if place % FOLDS != fold]
             return sum(others) / len(others) if others else -math.inf
 
-        return {
-            seed: max(measured, key=lambda level, fold=place % FOLDS: mean(level, fold), default=None)
-            for place, seed in enumerate(seeds)
-        }
+        best = {fold: max(measured, key=lambda level: mean(level, fold), default=None) for fold in range(FOLDS)}
+        return {seed: best[place % FOLDS] for place, seed in enumerate(seeds)}
 
     def _pairs(
         self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float], seeds: Sequence[int]

@@ -1,62 +1,74 @@
 """Whether an effect depends on where it is measured: tests of a claim's registered moderators."""
 
-import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from normlab.core.claim import Moderator
 from normlab.core.trial import SettingResult
 
-BED = "setting"  # the axis whose values do not share seeds: data, net and length change together
+BED = "setting"  # the axis whose values share no seeds: data, net and length change together
+BySeed = Mapping[int, float]
 
 
 def p_moderator(moderator: Moderator, settings: Sequence[SettingResult]) -> float:
-    """Two-sided p against "θ/δ is the same along the axis", everything else alike; of several such comparisons the smallest p, times
-    their number.
+    """Two-sided p against "θ/δ is on average the same along the axis, everything else alike"; 1 where nothing can be compared.
+
+    Within a bed a seed has one number: the slope of its effects on the logarithm of their place to base 2 (of two names the difference),
+    averaged over whatever else differs. Their means, averaged over beds, are tested by a t-test with Satterthwaite's degrees of
+    freedom; where the axis is the bed itself, the difference of two beds' means is (Welch's test).
     """
-    groups: dict[Any, list[SettingResult]] = {}
+    by_place: dict[Any, list[SettingResult]] = {}
     for setting in settings:
         if moderator.axis in setting.at and setting.run and not setting.same:
             others = {axis: value for axis, value in setting.at.items() if axis != moderator.axis}
             case = None if moderator.axis in (setting.case.at or {}) else id(setting.case)
-            groups.setdefault((case, repr(others)), []).append(setting)
-    found = [
-        p
-        for group in groups.values()
-        for part in range(min(len(setting.parts) for setting in group))
-        if (p := _p_along(moderator.axis, [(s.at[moderator.axis], s.parts[part].as_effect.by_seed) for s in group]))
-    ]
-    return min(1.0, len(found) * min(found)) if found else 1.0
+            by_place.setdefault((case, repr(others)), []).append(setting)
+    by_bed: dict[Any, list[BySeed]] = {}
+    for group in by_place.values():
+        for part in range(min(len(setting.parts) for setting in group)):
+            levels = [(s.at[moderator.axis], s.parts[part].as_effect.by_seed) for s in group]
+            if moderator.axis != BED:
+                by_bed.setdefault(group[0].at.get(BED), []).append(_along(levels))
+            elif len(levels) > 1:
+                for bed, effects in levels[:2]:
+                    by_bed.setdefault(bed, []).append(effects)
+    vectors = [values for groups in by_bed.values() if len(values := _averaged(groups)) >= 3]
+    if moderator.axis == BED:
+        return _p_of_sum(vectors, (1.0, -1.0)) if len(vectors) == 2 else 1.0
+    return _p_of_sum(vectors, (1.0 / len(vectors),) * len(vectors)) if vectors else 1.0
 
 
-def _p_along(axis: str, levels: list[tuple[Any, dict[int, float]]]) -> float | None:
-    """Of one comparison; None if there is nothing to compare."""
-    if len(levels) < 2:
-        return None
-    if axis == BED:
-        pairs = list(itertools.combinations([list(effects.values()) for _, effects in levels], 2))
-        if any(min(len(a), len(b)) < 3 for a, b in pairs):
-            return None
-        return float(min(1.0, len(pairs) * min(_welch(a, b) for a, b in pairs)))
+def _along(levels: Sequence[tuple[Any, BySeed]]) -> dict[int, float]:
+    """Per seed, the slope over places that are numbers, or of names the first one's effect less the mean of the others'."""
     seeds = sorted(set.intersection(*(set(effects) for _, effects in levels)))
-    if len(seeds) < 3:
-        return None
     values = np.array([[effects[seed] for seed in seeds] for _, effects in levels])
+    if len(levels) < 2:
+        return {}
     try:
         places = np.log2([float(place) for place, _ in levels])
     except (TypeError, ValueError):
-        contrasts = [a - b for a, b in itertools.combinations(values, 2)]
-        return float(min(1.0, len(contrasts) * min(_paired(contrast) for contrast in contrasts)))
+        return dict(zip(seeds, values[0] - values[1:].mean(0), strict=True))
     centred = places - places.mean()
-    return _paired(centred @ values / (centred @ centred)) if centred.any() else None
+    return dict(zip(seeds, centred @ values / (centred @ centred), strict=True)) if centred.any() else {}
 
 
-def _paired(contrasts: np.ndarray) -> float:
-    return 1.0 if contrasts.std() == 0 else float(stats.ttest_1samp(contrasts, 0.0).pvalue)
+def _averaged(groups: Sequence[BySeed]) -> np.ndarray:
+    """Each seed's mean over groups, of the seeds that all have; groups without any say nothing."""
+    told = [group for group in groups if group]
+    seeds = sorted(set.intersection(*map(set, told))) if told else []
+    return np.array([np.mean([group[seed] for group in told]) for seed in seeds])
 
 
-def _welch(a: Sequence[float], b: Sequence[float]) -> float:
-    return 1.0 if np.std(a) + np.std(b) == 0 else float(stats.ttest_ind(a, b, equal_var=False).pvalue)
+def _p_of_sum(vectors: Sequence[np.ndarray], weights: Sequence[float]) -> float:
+    """Two-sided p of a weighted sum of independent means against 0."""
+    total = sum(weight * vector.mean() for weight, vector in zip(weights, vectors, strict=True))
+    parts = [w**2 * v.var(ddof=1) / len(v) for w, v in zip(weights, vectors, strict=True)]
+    variance = sum(parts)
+    if variance == 0:
+        return 1.0
+    freedom = variance**2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, vectors, strict=True))
+    return float(2 * special.stdtr(freedom, -abs(total) / math.sqrt(variance)))

@@ -148,13 +148,34 @@ def setting_verdict(setting: SettingResult) -> Verdict:
 
 
 def goes_on(setting: SettingResult) -> bool:
-    """Whether a setting is to have another look."""
+    """Whether a setting is to have another look: it has no word, or only that an effect as large as δ is absent, and more seeds could tell
+    whether it is negligible.
+    """
     return (
-        setting.verdict.word is Word.UNRESOLVED
+        (setting.verdict.word is Word.UNRESOLVED or (setting.verdict.word is Word.ABSENT and not setting.precise))
         and setting.verdict.reason != NO_INFORMATION
         and not setting.last_look
         and not setting.outstanding
     )
+
+
+Further = Callable[[ClaimResult, SettingResult, int], SettingResult]
+
+
+def take_looks(results: Sequence[ClaimResult], further: Further) -> None:
+    """Judge, and have the settings that go on judged at their next looks, as ``further`` gives them, until none does.
+
+    One setting's new p-values may move another's adjusted ones, so all are judged again after every round.
+    """
+    judge(results)
+    while True:
+        again = [(r, place) for r in results for place, setting in enumerate(r.settings) if goes_on(setting)]
+        if not again:
+            return
+        for result, place in again:
+            setting = result.settings[place]
+            result.settings[place] = further(result, setting, max(part.look for part in setting.parts) + 1)
+        judge(results)
 
 
 # From the words of settings to those of claims
@@ -198,12 +219,12 @@ def claim_verdict(result: ClaimResult) -> Verdict:
     if here and told & NOT_SO and result.moderated and result.moderated.p_adjusted <= 2 * ALPHA:
         return Verdict(Word.DEPENDS, result.moderated.moderator.name.en)
     if not here:
-        if told == {Word.NEGLIGIBLE}:
+        if told == {Word.NEGLIGIBLE} or (pooled.negligible and Word.OPPOSED not in told):
             return Verdict(Word.NO_DIFFERENCE)
-        if told <= NOT_SO or (every and pooled.opposed):
+        if (told <= NOT_SO and (Word.OPPOSED in told or not every)) or (every and pooled.opposed):
             return Verdict(Word.CONTRADICTED)
-        if pooled.negligible and Word.OPPOSED not in told:
-            return Verdict(Word.NO_DIFFERENCE)
+        if told <= NOT_SO:
+            return Verdict(Word.ABSENT)
     if pooled.supported and Word.OPPOSED not in told:
         return Verdict(Word.MOSTLY_HOLDS)
     if here and told & NOT_SO:

@@ -22,6 +22,7 @@ MARKS = {
     Word.DEPENDS: "◐",
     Word.VARIES: "◐",
     Word.NO_DIFFERENCE: "≈",
+    Word.ABSENT: "✗",
     Word.CONTRADICTED: "✗",
     Word.FALSIFIED: "✗",
     Word.UNRESOLVED: "?",

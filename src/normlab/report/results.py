@@ -70,7 +70,8 @@ class Results:
     def seeds(self) -> list[int]:
         """The reporting seeds that every cell has: those of the first look that has fewest."""
         scale = self.design.at(self.scale)
-        return list(min((scale.looks(setting).upto(1) for setting in scale.settings), key=len, default=()))
+        found = [scale.looks(setting).upto(1) for setting in scale.settings]
+        return list(min(found, key=lambda seeds: len(seeds)))
 
     @property
     def seeds_a_cell(self) -> str:

@@ -8,7 +8,7 @@ from normlab.core.design import Design
 from normlab.core.effects import CellReader
 from normlab.core.looks import Looks
 from normlab.core.trial import ClaimResult, SettingResult
-from normlab.core.verdict import LooksOf, evaluate_claim, goes_on, judge, look
+from normlab.core.verdict import LooksOf, evaluate_claim, judge, look, take_looks
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expander
 from normlab.sweeps.planned import Expansion, Place, Planned
@@ -89,23 +89,15 @@ def _measured(plan: Planned, store: Store) -> bool:
 def _go_on(
     results: list[ClaimResult], reader: CellReader, constants: Mapping[str, Mapping[str, float]], looks: LooksOf
 ) -> dict[Place, int]:
-    """Judge the settings that go on at their next looks where those runs are there; the cells wanted, and at which look.
-
-    One setting's new p-values may move another's adjusted ones, so this goes on until no verdict asks for another look.
-    """
+    """Judge the settings that go on at their next looks where those runs are there; the cells wanted, and at which look."""
     wanted: dict[Place, int] = {}
-    while True:
-        again = [
-            (result, place) for result in results for place, setting in enumerate(result.settings) if goes_on(setting)
-        ]
-        if not again:
-            return wanted
-        for result, place in again:
-            setting = result.settings[place]
-            number = max(part.look for part in setting.parts) + 1
-            at = setting.case.place(setting.at)
-            for part in setting.case.contrasts:
-                for arm in part.arms:
-                    wanted |= {cell: max(number, wanted.get(cell, 1)) for cell in reader.places(arm, at)}
-            result.settings[place] = look(result.claim, setting, number, reader, constants, looks)
-        judge(results)
+
+    def further(result: ClaimResult, setting: SettingResult, number: int) -> SettingResult:
+        for part in setting.case.contrasts:
+            for arm in part.arms:
+                cells = reader.places(arm, setting.case.place(setting.at))
+                wanted.update({cell: max(number, wanted.get(cell, 1)) for cell in cells})
+        return look(result.claim, setting, number, reader, constants, looks)
+
+    take_looks(results, further)
+    return wanted
