@@ -18,6 +18,7 @@ from normlab.report.choice import Situation
 from normlab.report.results import Results
 
 NAMES = (
+    "gates",
     "definition",
     "convergence",
     "learning_rate",
@@ -59,6 +60,10 @@ class Experiment:
         """The experiment's own table, if it has one."""
         found: pd.DataFrame | None = self.module.table(results) if hasattr(self.module, "table") else None
         return found
+
+    def published(self, results: Results) -> dict[str, pd.DataFrame]:
+        """Tables that stand before all verdicts, by the name of their file."""
+        return {name: make(results) for name, make in getattr(self.module, "PUBLISHED", {}).items()}
 
     def situations(self, results: Results) -> list[Situation]:
         """The situations that the experiment compares methods in, if it does."""

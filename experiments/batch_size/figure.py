@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from normlab.report.results import Results
-from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, method_title, plain_log_axis
+from normlab.report.style import COLOURS, accuracy_axis, draw_line, method_title, plain_log_axis
 
 READ_WITH = {
     "test_accuracy": ("running statistics", "-", "o"),
@@ -40,7 +40,7 @@ def _shared(ax: Axes, results: Results, setting: str) -> None:
             )
     whole = int(results.design.at(results.scale).settings[setting].constants["batch"])
     ax.set(
-        title=f"{DATA_TITLES.get(setting, setting)}: batch norm, optimizer's batch {whole}",
+        title=f"{results.title(setting)}: batch norm, optimizer's batch {whole}",
         xlabel="images that share statistics",
     )
     _finish(ax)
@@ -59,7 +59,7 @@ def _true(ax: Axes, results: Results, setting: str) -> None:
         groups = [[100 * v for v in results.values(rows[rows["batch"] == size], "test_accuracy")] for size in sizes]
         if sizes:
             draw_line(ax, [int(s) for s in sizes], groups, label=method_title(norm), colour=COLOURS[norm])
-    ax.set(title=f"{DATA_TITLES.get(setting, setting)}: true batches, equal epochs", xlabel="batch size")
+    ax.set(title=f"{results.title(setting)}: true batches, equal epochs", xlabel="batch size")
     _finish(ax)
 
 

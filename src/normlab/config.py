@@ -122,7 +122,7 @@ class NetConfig(Strict):
     """
 
     name: str
-    widths: Annotated[tuple[Count, ...], Field(min_length=1)]
+    widths: tuple[Count, ...]
     depth: Depth | tuple[Depth, ...] = 1
     head: Literal["average", "flatten"] = "average"
     hidden: Count | None = None
@@ -137,6 +137,8 @@ class NetConfig(Strict):
 
     @model_validator(mode="after")
     def _depth_fits_the_net(self) -> Self:
+        if not self.widths and self.name != "linear":
+            raise ValueError(f"net.widths=[]: net={self.name} has at least one; only net=linear has none")
         if isinstance(self.depth, tuple) and (self.name != "cnn" or len(self.depth) != len(self.widths)):
             raise ValueError(
                 f"net.depth={list(self.depth)}: only net=cnn takes a depth a stage, one for each of its {len(self.widths)} stages"
@@ -269,8 +271,8 @@ class MeasureConfig(Strict):
     ``final`` says on what a finished net is measured: ``all`` splits with all kinds of statistics, ``statistics``: all but running
     averages of other decays than its own, or the ``validation`` split alone, as runs need that only serve to choose by.
     ``train_set`` adds to the history loss and accuracy on training images, and accuracy on validation ones, with recalibrated
-    statistics. ``phases`` adds running averages whose decay changes on the way: pairs of a fraction of all steps and the decay from there on, the first
-    from 0.
+    statistics. ``phases`` adds running averages whose decay changes on the way: pairs of a fraction of all steps and the decay
+    from there on, the first from 0.
     """
 
     log_every: Count = 10

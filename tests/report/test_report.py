@@ -22,7 +22,7 @@ from normlab.norms import METHODS
 from normlab.report import sentences
 from normlab.report.choice import Situation
 from normlab.report.methods import method_table
-from normlab.report.overview import LETTER, WIDTH, chips, overview_figure
+from normlab.report.overview import LETTER, WIDTH, Block, chips, overview_figure
 from normlab.report.readme import table, update
 from normlab.report.results import Results
 from normlab.report.site import build
@@ -86,6 +86,21 @@ class Toy:
 
     def situations(self, results: Results) -> list[Situation]:
         return []
+
+    def published(self, results: Results) -> dict[str, pd.DataFrame]:
+        rows = [
+            {
+                "recipe": "M",
+                "data": "one",
+                "arm": arm,
+                "n": 5,
+                "test_accuracy": value,
+                "linear_accuracy": 0.9,
+                "cleared": value > 0.9,
+            }
+            for arm, value in (("none", 0.85), ("batch", 0.95), (HOSTILE, 0.91))
+        ]
+        return {"gates": pd.DataFrame(rows)}
 
 
 @pytest.fixture
@@ -169,6 +184,7 @@ def test_the_readme_gets_its_table_between_markers(store: Store, tmp_path: Path)
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "\nold\n" not in text
+    assert "| M, one | 90.0 | 85.0 (untrained) | 95.0 |" in text
     assert "| Toy | 1 | 1 |" in text or "| holds | verified |" in text
     assert "10 runs, 5 reporting seeds" in text
     assert "2026-01-02" in text
@@ -200,10 +216,12 @@ def test_every_claim_has_a_chip_and_none_covers_another() -> None:
     assert {line for *_, line in placed} == set(range(lines))
     for (name, _, x, line), (_, _, after, below) in pairwise(placed):
         assert x + LETTER * len(name) <= (after if line == below else WIDTH)
-    figure = overview_figure([("Question?", claims), ("Empty?", {})])
+    figure = overview_figure(
+        [Block("Question?", claims), Block("Empty?", {}), Block("Old", {"old": Word.HOLDS}, old=True)]
+    )
     assert figure is not None
     shown = [text.get_text() for text in figure.axes[0].texts]
     assert "✓ holds 40" in shown
     assert "Empty?" not in shown
     assert sum(text.startswith("✓ a-claim") for text in shown) == 40
-    assert overview_figure([("Empty?", {})]) is None
+    assert overview_figure([Block("Empty?", {})]) is None

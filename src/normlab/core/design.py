@@ -55,6 +55,7 @@ class Setting(Strict):
     overrides: Overrides = {}
     constants: dict[str, float] = {}
     bed: str | None = None
+    title: str = ""
     family: str = ""
     tune: tuple[int, ...] = ()
     closer: Closer | None = None
@@ -244,8 +245,9 @@ class Grid(Strict):
 
 
 class Design(Strict):
-    """The whole file."""
+    """The whole file. ``edition`` 1: evidence that is shown until it is replaced, and not made again."""
 
+    edition: Literal[1, 2] = 2
     name: str
     title: str
     title_ja: str

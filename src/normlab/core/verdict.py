@@ -344,7 +344,7 @@ COLUMNS = [
     *("claim", "experiment", "article", "setting", "kind", "estimate", "unit", "low", "high", "p", "p_adjusted", "q"),
     *("sesoi", "n", "diverged", "verdict", "figure", "p_refute_adjusted"),
     *("pooled", "pooled_low", "pooled_high", "predict_low", "predict_high", "tau"),
-    *("pr_support", "pr_negligible", "pr_opposed", "moderator", "p_moderator", "seeds_needed"),
+    *("pr_support", "pr_negligible", "pr_opposed", "moderator", "p_moderator", "seeds_needed", "edition"),
 ]
 
 

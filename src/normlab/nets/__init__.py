@@ -6,7 +6,7 @@ from torch import nn
 
 from normlab.config import NetConfig, NormConfig
 from normlab.errors import NormlabError
-from normlab.nets import cnn, mlp, normfree, resnet
+from normlab.nets import cnn, linear, mlp, normfree, resnet
 from normlab.nets.block import Parts
 from normlab.nets.disturbance import Disturbance
 from normlab.nets.dropout import SeededDropout
@@ -18,6 +18,7 @@ from normlab.seeds import generator
 Nets = Mapping[str, tuple[Callable[[Parts, tuple[int, int, int], int], nn.Module], int]]
 NETS: Nets = {
     "cnn": (cnn.build, 1),
+    "linear": (linear.build, 1),
     "mlp": (mlp.build, 1),
     "resnet": (resnet.build, 1),
     "resnet_fixup": (normfree.build_fixup, 1),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from normlab.core.word import Word
-from normlab.report.style import VERDICT_COLOURS
+from normlab.report.style import OLD, VERDICT_COLOURS
 
 WIDTH, ROW = 13.5, 0.27  # inches: the picture's width and the height of a line of chips
 LETTER, FONT = 0.0685, 8.0  # inches a monospaced letter takes at this size in points
@@ -29,6 +30,16 @@ MARKS = {
     Word.NOT_RUN: "–",
 }
 
+
+@dataclass(frozen=True)
+class Block:
+    """A question and the words of its claims; ``old``: of evidence to be replaced, which is shown in grey."""
+
+    title: str
+    claims: Mapping[str, Word]
+    old: bool = False
+
+
 Chip = tuple[str, Word, float, int]  # text, word, distance from the left and line from the block's top
 
 
@@ -45,9 +56,9 @@ def chips(claims: Mapping[str, Word]) -> tuple[list[Chip], int]:
     return placed, line + 1
 
 
-def overview_figure(questions: Sequence[tuple[str, Mapping[str, Word]]]) -> Figure | None:
-    """The picture of ``(title, {claim: word})`` blocks, with the counts of words above; None without claims."""
-    blocks = [(title, *chips(claims)) for title, claims in questions if claims]
+def overview_figure(questions: Sequence[Block]) -> Figure | None:
+    """The picture of all questions that have claims, with the counts of words above; None without any."""
+    blocks = [(block, *chips(block.claims)) for block in questions if block.claims]
     if not blocks:
         return None
     height = sum(BETWEEN + ROW * (lines + 0.25) for _, _, lines in blocks) + 0.5
@@ -55,16 +66,25 @@ def overview_figure(questions: Sequence[tuple[str, Mapping[str, Word]]]) -> Figu
     ax.set(xlim=(0, WIDTH), ylim=(height, 0))
     ax.set_axis_off()
     figure.subplots_adjust(0, 0, 1, 1)
-    counts = Counter(word for _, claims in questions for word in claims.values())
+    counts = Counter(word for block in questions if not block.old for word in block.claims.values())
     x = LEFT
     for word in [word for word in Word if counts[word]]:
-        x = _chip(ax, f"{word} {counts[word]}", word, x, 0.22) + 2 * GAP
+        x = _chip(ax, f"{word} {counts[word]}", word, x, 0.22, VERDICT_COLOURS[word]) + 2 * GAP
     y = 0.5
-    for title, placed, lines in blocks:
-        ax.text(LEFT, y + BETWEEN - 0.1, title, fontsize=11, fontweight="bold", va="bottom")
+    for block, placed, lines in blocks:
+        title = f"{block.title}  (edition 1, to be replaced)" if block.old else block.title
+        ax.text(
+            LEFT,
+            y + BETWEEN - 0.1,
+            title,
+            fontsize=11,
+            fontweight="bold",
+            va="bottom",
+            color=OLD if block.old else "black",
+        )
         y += BETWEEN
         for name, word, x, line in placed:
-            _chip(ax, name, word, x, y + ROW * (line + 0.5))
+            _chip(ax, name, word, x, y + ROW * (line + 0.5), OLD if block.old else VERDICT_COLOURS[word])
         y += ROW * (lines + 0.25)
     return figure
 
@@ -73,11 +93,11 @@ def _width(text: str) -> float:
     return LETTER * (len(text) + 2) + 2 * PAD
 
 
-def _chip(ax: Axes, text: str, word: Word, x: float, y: float) -> float:
+def _chip(ax: Axes, text: str, word: Word, x: float, y: float, colour: str) -> float:
     """Draw a chip from ``x`` on, centred on ``y``; where it ends."""
     width = _width(text)
     box = FancyBboxPatch(
-        (x, y - 0.1), width, 0.2, boxstyle="round,pad=0,rounding_size=0.06", facecolor=VERDICT_COLOURS[word], linewidth=0,
+        (x, y - 0.1), width, 0.2, boxstyle="round,pad=0,rounding_size=0.06", facecolor=colour, linewidth=0,
     )  # fmt: skip
     ax.add_patch(box)
     ax.text(

@@ -35,8 +35,27 @@ def table(sections: list[Section], scale: str, store: Store) -> str:
         counts = Counter(r.verdict.word for r in section.claims)
         if counts:
             told = " | ".join(str(counts[word] or "") for word in words)
-            lines.append(f"| {section.question.design.title} | {told} |")
-    return "\n".join(lines)
+            title = section.question.design.title
+            lines.append(f"| {f'*{title}* (edition 1)' if section.old else title} | {told} |")
+    return "\n".join([*lines, *_gates(sections)])
+
+
+def _gates(sections: list[Section]) -> list[str]:
+    """A row a recipe: the accuracy of every arm, and of a linear model on the same images."""
+    found = next((s.published["gates"] for s in sections if "gates" in s.published), None)
+    if found is None or found.empty:
+        return []
+    arms = list(dict.fromkeys(found["arm"]))
+    lines = ["", "Test accuracy of the recipes, %:", "", f"| recipe, data | linear | {' | '.join(arms)} |"]
+    lines.append("|---|--:|" + "--:|" * len(arms))
+    for (recipe, data), rows in found.groupby(["recipe", "data"], sort=False):
+        by_arm = dict(zip(rows["arm"], zip(rows["test_accuracy"], rows["cleared"], strict=True), strict=True))
+        told = [
+            f"{100 * by_arm[arm][0]:.1f}{'' if by_arm[arm][1] else ' (untrained)'}" if arm in by_arm else ""
+            for arm in arms
+        ]
+        lines.append(f"| {recipe}, {data} | {100 * rows['linear_accuracy'].iloc[0]:.1f} | {' | '.join(told)} |")
+    return lines
 
 
 def update(readme: Path, scale: str, content: str) -> None:

@@ -1,7 +1,7 @@
 """What the report reads: an experiment's cells joined with their runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -14,9 +14,10 @@ from normlab.core.readings import of_one_run
 from normlab.core.trial import ClaimResult
 from normlab.core.verdict import check_exactly
 from normlab.report.choice import Situation
+from normlab.report.style import DATA_TITLES
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.expand import Expander
+from normlab.sweeps.expand import Expander, filled
 from normlab.sweeps.planned import Expansion
 from normlab.verdicts.cells import cell_table
 from normlab.verdicts.looks import expand_and_judge
@@ -40,6 +41,10 @@ class Question(Protocol):
         """A table of the experiment's own, shown below its figure; mostly none."""
         ...
 
+    def published(self, results: "Results") -> dict[str, pd.DataFrame]:
+        """Tables that stand before all verdicts, by the name of their file; mostly none."""
+        ...
+
     def situations(self, results: "Results") -> list[Situation]:
         """The situations for which the experiment's runs say which method to choose; mostly none."""
         ...
@@ -54,12 +59,13 @@ class Results:
     store: Store
     expansion: Expansion
     judged: list[ClaimResult]
+    composer: Composer = field(default_factory=Composer)
 
     @classmethod
     def load(cls, design: Design, claims: Sequence[Claim], scale: str, store: Store, composer: Composer) -> "Results":
         expansion, tested = expand_and_judge(Expander(design, scale, store, composer), claims)
         found = {result.claim.id: result for result in tested}
-        return cls(design, scale, store, expansion, [found.get(c.id) or check_exactly(c) for c in claims])
+        return cls(design, scale, store, expansion, [found.get(c.id) or check_exactly(c) for c in claims], composer)
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -70,8 +76,8 @@ class Results:
     def seeds(self) -> list[int]:
         """The reporting seeds that every cell has: those of the first look that has fewest."""
         scale = self.design.at(self.scale)
-        found = [scale.looks(setting).upto(1) for setting in scale.settings]
-        return list(min(found, key=lambda seeds: len(seeds)))
+        first_looks = [list(scale.looks(setting).upto(1)) for setting in scale.settings]
+        return min(first_looks, key=lambda seeds: len(seeds))
 
     @property
     def seeds_a_cell(self) -> str:
@@ -119,13 +125,46 @@ class Results:
     def device(self) -> str:
         return "GPU" if self.scale == "gpu" else "CPU"
 
+    def title(self, setting: str) -> str:
+        """A setting's name for readers."""
+        return self.design.at(self.scale).settings[setting].title or DATA_TITLES.get(setting, setting)
+
+    def recipe(self, setting: str) -> str:
+        """The recipe that a setting departs from; empty if it writes its own."""
+        return str(self.design.at(self.scale).settings[setting].overrides.get("recipe", ""))
+
+    def linear(self, setting: str) -> float | None:
+        """The test accuracy of a linear model on a setting's images, as the gates have it; None while they do not."""
+        file = self.store.root / "gates.csv"
+        gates = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["data", "linear_accuracy"])
+        found = gates.loc[gates["data"] == setting, "linear_accuracy"].dropna()
+        return float(found.iloc[0]) if len(found) else None
+
+    @cached_property
+    def trained(self) -> str:
+        """How long and on how many images the nets of each setting are trained where nothing else is said, for the foot of figures."""
+        told = []
+        for setting, known in self.design.at(self.scale).settings.items():
+            config = self.composer({"scale": self.scale, **filled(known.overrides, known.constants)})
+            images = config.data.train_size
+            told.append(
+                f"{self.title(setting)}: {f'{images:,} images' if images else 'all images'} × {config.training.epochs:g} epochs"
+            )
+        return "; ".join(told)
+
     def caption(self) -> str:
-        """n, scale and device, for figures."""
+        """n, length of training, scale and device, for figures."""
         keys = {plan.run_key for plan in self.expansion.planned if plan.role == "report"}
         done = sum(self.store.facts(key) is not None for key in keys)
         return (
-            f"n = {self.seeds_a_cell} seeds a cell · {done} reported runs · bars, bands: 95 % intervals · {self.where}"
+            f"n = {self.seeds_a_cell} seeds a cell · {done} reported runs · bars, bands: 95 % intervals · {self.where}\n"
+            f"{self.trained}"
         )
+
+    @property
+    def foot(self) -> str:
+        """Where and how long the nets were trained, for figures."""
+        return f"{self.where}\n{self.trained}"
 
     @property
     def where(self) -> str:

@@ -17,14 +17,14 @@ from normlab.core.record import write_atomically
 from normlab.core.statistics import bootstrap_interval
 from normlab.core.trial import ClaimResult
 from normlab.core.verdict import add_q_values, verdict_rows, verdict_table
-from normlab.core.word import TESTED, Word
+from normlab.core.word import TESTED
 from normlab.report import sentences
 from normlab.report.choice import Choice, Situation, choice_figure, choice_table, choose, pareto_figure
 from normlab.report.forest import forest
 from normlab.report.methods import method_table
-from normlab.report.overview import MARKS, overview_figure
+from normlab.report.overview import MARKS, Block, overview_figure
 from normlab.report.results import Question, Results
-from normlab.report.style import DATA_TITLES, VERDICT_COLOURS, method_title, use_style
+from normlab.report.style import DATA_TITLES, OLD, VERDICT_COLOURS, method_title, use_style
 from normlab.report.svg import save_figure
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
@@ -43,7 +43,13 @@ class Section:
     figure: str | None = None
     table: pd.DataFrame | None = None
     figures: dict[str, str] = field(default_factory=dict)
+    published: dict[str, pd.DataFrame] = field(default_factory=dict)
     runs: int = 0
+
+    @property
+    def old(self) -> bool:
+        """Whether its evidence is that of the first edition, to be replaced."""
+        return self.question.design.edition == 1
 
     def figure_name(self, result: ClaimResult) -> str:
         """The file name of a claim's figure; empty while it has no runs."""
@@ -75,7 +81,9 @@ def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) ->
                 noted, question.design, scale
             )
         runs = len({p.run_key for p in results.expansion.planned if p.run_key in store})
-        sections.append(Section(question, results, results.judged, runs=runs))
+        section = Section(question, results, results.judged, runs=runs)
+        if runs or not section.old:
+            sections.append(section)
     add_q_values([result for section in sections for result in section.claims])
     return sections
 
@@ -86,7 +94,10 @@ def verdicts_of(sections: list[Section]) -> pd.DataFrame:
     for section in sections:
         for result in section.claims:
             name = section.figure_name(result)
-            rows += verdict_rows(result, section.question.name, f"figures/{name}.svg" if name else "")
+            rows += [
+                row | {"edition": section.question.design.edition}
+                for row in verdict_rows(result, section.question.name, f"figures/{name}.png" if name else "")
+            ]
     return verdict_table(rows)
 
 
@@ -94,6 +105,10 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
     """Write everything; the sections and the page's path."""
     use_style()
     sections = evaluate(questions, scale, store, lock)
+    for section in sections:
+        section.published = section.question.published(section.results) if section.runs else {}
+        for name, published in section.published.items():
+            _table(published, store.root, name, folder=".")
     for section in sections:
         decided = not section.claims or any(result.run for result in section.claims)
         figure = section.question.draw(section.results) if decided else None
@@ -108,7 +123,7 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
             name = section.figure_name(result)
             if name:
                 section.figures[result.claim.id] = save_figure(
-                    forest(result, section.results.where), store.root / "figures", name
+                    forest(result, section.results.foot), store.root / "figures", name
                 )
                 _table(_parts(result), store.root, name)
         if not section.results.cells.empty:
@@ -128,9 +143,9 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
     return sections, page
 
 
-def overview(sections: list[Section]) -> list[tuple[str, dict[str, Word]]]:
+def overview(sections: list[Section]) -> list[Block]:
     """The title of every question and the verdicts of its claims."""
-    return [(s.question.design.title, {r.claim.id: r.verdict.word for r in s.claims}) for s in sections]
+    return [Block(s.question.design.title, {r.claim.id: r.verdict.word for r in s.claims}, s.old) for s in sections]
 
 
 @dataclass(frozen=True)
@@ -231,11 +246,12 @@ def _verdict_view(sections: list[Section]) -> str:
             told, verdict = sentences.settings_by_verdict(result), sentences.verdict_text(result.verdict, result)
             counted = both(f" ({told.en})", f"({told.ja})") if len(result.counts) > 1 else ""
             shown = sentences.shown_effect(result)
-            colour = VERDICT_COLOURS[result.verdict.word]
+            colour = OLD if section.old else VERDICT_COLOURS[result.verdict.word]
+            old = both(" · edition 1", " · 第1版") if section.old else ""
             rows.append(
                 {
-                    "Verdict": Markup('<b style="color:{}">{}</b>{}').format(
-                        colour, both(verdict.en, verdict.ja), counted
+                    "Verdict": Markup('<b style="color:{}">{}{}</b>{}').format(
+                        colour, both(verdict.en, verdict.ja), old, counted
                     ),
                     "Claim": f'<a href="#{escape(claim.id)}">{escape(claim.id)}</a><br>{both(claim.statement.en, claim.statement.ja)}',
                     "Articles": str(escape(", ".join(claim.sources))),
@@ -287,13 +303,14 @@ def _render(
     )
     table = store.runs()
     machine = json.loads(table["environment"].dropna().iloc[0]) if len(table) and "environment" in table else {}
-    counts = Counter(result.verdict.word for section in sections for result in section.claims)
+    counts = Counter(result.verdict.word for section in sections if not section.old for result in section.claims)
     return environment.get_template("report.html").render(
         sections=sections,
         scale=scale,
         sentences=sentences,
         both=both,
         colours=VERDICT_COLOURS,
+        old_colour=OLD,
         machine=machine,
         methods=methods,
         choice=choice,

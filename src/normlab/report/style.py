@@ -36,6 +36,7 @@ VERDICT_COLOURS = {
     Word.UNRESOLVED: "#57606a",
     Word.NOT_RUN: "#8c959f",
 }
+OLD = "#8c959f"  # of verdicts of the first edition
 DATA_TITLES = {name: image_set.title for name, image_set in IMAGE_SETS.items()}
 
 

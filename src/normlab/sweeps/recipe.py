@@ -24,11 +24,13 @@ def load_recipe(name: str) -> dict[str, Any]:
 
 
 def with_recipe(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """``overrides`` behind those of the recipe that they name, if they do: what they say themselves holds."""
+    """``overrides`` behind those of the recipe that they name, if they do: what they say themselves holds, and fields that an option chosen
+    there lacks (as a linear net lacks ``net.head``) are left out.
+    """
     if "recipe" not in overrides:
         return dict(overrides)
     own = {key: value for key, value in overrides.items() if key != "recipe"}
-    return {key: value for key, value in load_recipe(str(overrides["recipe"])).items() if key not in own} | own
+    return _fitting(load_recipe(str(overrides["recipe"])), own) | own
 
 
 def in_words(words: Sequence[str]) -> list[str]:
@@ -37,9 +39,27 @@ def in_words(words: Sequence[str]) -> list[str]:
     rest = [word for word in words if not word.startswith("recipe=")]
     if not named:
         return rest
-    keys = {word.lstrip("+~").partition("=")[0] for word in rest}
-    found = load_recipe(named[-1].partition("=")[2])
-    return [*(f"{key}={_told(value)}" for key, value in found.items() if key not in keys), *rest]
+    own = {key: value for key, _, value in (word.lstrip("+~").partition("=") for word in rest)}
+    found = _fitting(load_recipe(named[-1].partition("=")[2]), own)
+    return [*(f"{key}={_told(value)}" for key, value in found.items()), *rest]
+
+
+def _fitting(recipe: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's overrides without those that are said otherwise, or that an option chosen otherwise does not have."""
+    fields = {group: _fields(group, str(option)) for group, option in own.items() if "." not in group and option}
+
+    def fits(key: str) -> bool:
+        group, _, field = key.partition(".")
+        known = fields.get(group)
+        return key not in own and (not field or known is None or field in known)
+
+    return {key: value for key, value in recipe.items() if fits(key)}
+
+
+def _fields(group: str, option: str) -> set[str] | None:
+    """The fields of a group's option; None if there is no such file."""
+    file = next((f for folder in config_dirs() if (f := folder / group / f"{option}.yaml").is_file()), None)
+    return set(map(str, OmegaConf.load(file))) if file else None
 
 
 def _told(value: Any) -> str:

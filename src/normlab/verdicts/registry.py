@@ -41,7 +41,11 @@ def claim_hash(claim: Claim, design: Design, scale: str) -> str:
             for name in grids_of(claim)
         },
         "scale": _with_recipes(
-            design.at(scale).model_dump(mode="json", exclude_defaults=True, exclude={"seeds": {"second_look"}})
+            design.at(scale).model_dump(
+                mode="json",
+                exclude_defaults=True,
+                exclude={"seeds": {"second_look"}, "settings": {"__all__": {"title"}}},
+            )
         ),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()[:16]
