@@ -1,4 +1,4 @@
-"""What is asked: one file a question, with its claims, their contrasts and the question's figure."""
+"""What is asked: one folder a question, with its claims beside their contrasts, their Japanese, and the question's figure."""
 
 import importlib
 import importlib.util
@@ -89,18 +89,21 @@ def own_experiments() -> dict[str, Path]:
     folder = Path.cwd() / "experiments"
     if not folder.is_dir() or folder.samefile(Path(__file__).parent):
         return {}
-    return {file.stem: file for file in sorted(folder.glob("[!_]*.py")) if file.stem not in NAMES}
+    files = {file.stem: file for file in sorted(folder.glob("[!_]*.py"))}
+    folders = {file.parent.name: file for file in sorted(folder.glob("[!_]*/__init__.py"))}
+    return {name: file for name, file in (files | folders).items() if name not in NAMES}
 
 
 def _from_file(file: Path) -> ModuleType:
-    """A module of the user's own, from its file.
+    """A module of the user's own, from its file, or from the ``__init__.py`` of its folder.
 
     Raises:
         NormlabError: if it lacks ``CLAIMS`` or ``figure``.
     """
-    name = f"experiments.{file.stem}"
+    folder = [str(file.parent)] if file.stem == "__init__" else None
+    name = f"experiments.{file.parent.name if folder else file.stem}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, file)
+        spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=folder)
         assert spec is not None
         assert spec.loader is not None
         sys.modules[name] = module = importlib.util.module_from_spec(spec)

@@ -79,7 +79,7 @@ SMALL_BATCH_HURTS = Claim(
         *shared_cases(shared(WHOLE["cpu"]), shared(), T("whole batch − so many"), SMALL, "cpu"),
         *shared_cases(shared(WHOLE["quick"]), shared(), T("whole batch − so many"), ("2", "8"), "quick"),
         *true_cases(SMALL, "cpu"),
-        *true_cases(("2", "8"), "quick"),
+        *true_cases(("4",), "quick"),
     ),
     moderators=(
         Moderator(BATCH_SIZE, "shared"),

@@ -72,6 +72,7 @@ class Contrast:
     reduces several runs of a seed to one number: rates, or the members of a range of which some may fail.
     ``unit``, ``delta`` and ``kind`` replace the claim's for this part. The first arm named is the claimed larger one. ``test`` is
     the paired t-test, or for failures the exact test of sign flips, which for one pair a seed is McNemar's.
+    ``signed``: θ is counted in the direction that it has on validation images of the tuning seeds, where a claim names none.
     """
 
     name: Text
@@ -88,6 +89,7 @@ class Contrast:
     delta: float | str | None = None
     test: Literal["t", "sign_flip"] = "t"
     kind: Kind | None = None
+    signed: bool = False
 
     @property
     def arms(self) -> tuple[Arm, ...]:

@@ -138,6 +138,8 @@ class CellReader:
             numbers = [v for v in found if v is not None]
             result.step = max(result.step, *(_step(v, contrast) for v in numbers))
             result.by_seed[seed] = _theta([_number(v, contrast) for v in numbers], contrast)
+        if contrast.signed and self._sign_on_tuning_seeds(contrast, at, constants) < 0:
+            result.by_seed = {seed: -value for seed, value in result.by_seed.items()}
         if contrast.plus.extreme:
             result.pairs = self._pairs(contrast, at, constants, seeds)
         return result
@@ -178,6 +180,24 @@ class CellReader:
                 elif side.values[seed] is None and not self.numbers.recorded(keys[0], reading):
                     result.missing += 1  # nor can it be read off the run's record
         return side
+
+    def _sign_on_tuning_seeds(self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float]) -> float:
+        """θ of the means over tuning seeds on validation images, of the runs that are like the reported ones in all but the seed."""
+        means = []
+        for arm in contrast.arms:
+            reported = self.rows(arm, at)[0]
+            alike = {k: v for k, v in reported.items() if k not in ("role", "seed", "run_key", "status", "level")}
+            rows = [
+                row
+                for row in self._of_role.get((arm.grid, "tune"), [])
+                if all(row.get(k) == v for k, v in alike.items())
+            ]
+            name = str(self._reading(arm, contrast, at, constants)).replace("test_", "validation_", 1)
+            found = [v for row in rows if (v := self.numbers.value(row["run_key"], of_one_run(name)))]
+            means.append(float(np.mean([_number(value, contrast) for value in found])) if found else math.nan)
+        if contrast.minus is None:
+            means.insert(1, contrast.reference)
+        return _theta(means, contrast)
 
     def _named_levels(
         self, arm: Arm, by_seed: Mapping[int, list[Row]], reading: AnyReading, seeds: Sequence[int]

@@ -90,15 +90,26 @@ def legend_of_dots(figure: Figure, colours: Mapping[str, str], columns: int) -> 
     figure.legend(handles=handles, loc="outside upper left", ncols=columns)
 
 
-def draw_points(ax: Axes, position: float, values: Sequence[float], colour: str, label: str | None = None) -> None:
+def draw_points(
+    ax: Axes, position: float, values: Sequence[float], colour: str, label: str | None = None, marker: str = "o"
+) -> None:
     """A value a seed as small dots, the mean and its 95 % interval beside them."""
     mean, low, high = mean_and_interval(values)
-    ax.plot(np.full(len(values), position), values, "o", color=colour, alpha=0.35, markersize=4, markeredgewidth=0)
+    ax.plot(
+        np.full(len(values), position),
+        values,
+        marker,
+        linestyle="",
+        color=colour,
+        alpha=0.35,
+        markersize=4,
+        markeredgewidth=0,
+    )
     ax.errorbar(
         [position + 0.12],
         [mean],
         yerr=[[mean - low], [high - mean]],
-        fmt="o",
+        fmt=marker,
         color=colour,
         markersize=6,
         capsize=3,
