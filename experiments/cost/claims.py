@@ -1,0 +1,306 @@
+"""What do normalizations cost? Claims on time and memory, and what saves them."""
+
+import math
+from itertools import pairwise
+
+from experiments.wording import ON_EACH_DATA_SET, RATIO_10_PERCENT, translated
+from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Text
+from normlab.nets.fold import folded_difference
+from normlab.report.style import method_title
+
+T = translated(__file__)
+
+LARGE = 128
+RATIO_5_PERCENT = math.log(1.05)  # between tiers of an order
+# The articles' table, from cheap to dear.
+TIERS = (("weight",), ("layer", "instance", "group"), ("batch",), ("spectral",))
+
+
+def net(norm: str, batch_size: int = LARGE) -> Arm:
+    return Arm("nets", {"norm": norm, "data.batch_size": batch_size})
+
+
+def ratio(name: Text, measure: str, plus: Arm, minus: Arm, delta: float = RATIO_10_PERCENT) -> Contrast:
+    return Contrast(name, f"cost.{measure}", plus, minus, log=True, unit="ratio", delta=delta)
+
+
+def batch_over_none(measure: str) -> Contrast:
+    return ratio(T("batch norm over none"), measure, net("batch"), net("none"))
+
+
+def in_order(measure: str) -> tuple[Contrast, ...]:
+    """Every method of a tier costs more than every method of the tier before."""
+    pairs = [(high, low) for cheap, dear in pairwise(TIERS) for high in dear for low in cheap]
+    return tuple(
+        ratio(
+            T(f"{method_title(high)} over {method_title(low)}"),
+            measure,
+            net(high),
+            net(low),
+            RATIO_5_PERCENT,
+        )
+        for high, low in pairs
+    )
+
+
+def as_accurate(plus: Arm, minus: Arm) -> Contrast:
+    return Contrast(
+        T("accuracy not inferior"), "test_accuracy", plus, minus, unit="points", delta="delta",
+        kind="noninferiority",
+    )  # fmt: skip
+
+
+def cheaper(norm: str) -> tuple[Contrast, ...]:
+    return (
+        ratio(T("training step, batch norm over it"), "step", net("batch"), net(norm)),
+        ratio(T("peak memory, batch norm over it"), "peak_bytes", net("batch"), net(norm)),
+        as_accurate(
+            Arm("accuracy", {"norm": norm, "level": "best"}), Arm("accuracy", {"norm": "batch", "level": "best"})
+        ),
+    )
+
+
+def saves(arm: str) -> tuple[Contrast, ...]:
+    return (
+        ratio(
+            T("peak memory, plain over it"),
+            "peak_bytes",
+            Arm("savers", {"arm": "plain"}),
+            Arm("savers", {"arm": arm}),
+        ),
+        as_accurate(
+            Arm("saved_accuracy", {"arm": arm, "level": "best"}),
+            Arm("saved_accuracy", {"arm": "plain", "level": "best"}),
+        ),
+    )
+
+
+def folding() -> Finding:
+    """Outputs with batch norms and with these folded into the layers before them."""
+    difference = folded_difference()
+    return Finding(difference < 1e-10, {"largest difference of outputs (float64)": difference})
+
+
+SAVING = (
+    ("checkpointing-saves", "checkpoints", "Gradient checkpointing"),
+    ("amp-saves", "bfloat16", "Mixed precision"),
+)
+
+TIMES_CHECKED = T(
+    "Spectral norm acts on weights, not on outputs: a power iteration a step over a few thousand weights is little beside "
+    "convolutions over 128 images. That alone refutes the order, on both data sets. On one-channel images (MNIST) the times of weight "
+    "norm and of weight standardization contain a change of memory layout: their weights come in the contiguous layout, with which the "
+    "first convolution leaves channels_last. On CIFAR-10 they do not."
+)
+MEMORY_CHECKED = T(
+    "What peaks is what a step keeps for its backward pass. Batch, layer, group and instance norm each keep their input, whatever they "
+    "take statistics over; what acts on weights keeps none of the outputs (the table's column of kept bytes)."
+)
+
+CLAIMS = (
+    *(
+        Claim(
+            id=id,
+            sources=("A §5.3", "B challenges 3", "B challenges 4"),
+            statement=T(f"Batch norm adds to {en}."),
+            method=T(f"{how} of the plain CNN with batch norm over the one without, at batch {LARGE}."),
+            kind="superiority",
+            unit="ratio",
+            delta=RATIO_10_PERCENT,
+            cases=(Case(ON_EACH_DATA_SET, (batch_over_none(measure),)),),
+        )
+        for id, measure, en, how in (
+            ("adds-training-time", "step", "the time of training", "The time of a training step"),
+            (
+                "adds-inference-time",
+                "inference",
+                "the time of inference",
+                "The time of a forward pass in evaluation",
+            ),
+            (
+                "adds-memory",
+                "peak_bytes",
+                "the memory of training",
+                "The memory at which a training step peaks",
+            ),
+        )
+    ),
+    Claim(
+        id="overhead-grows",
+        sources=("A §5.3",),
+        statement=T("The overhead of batch norm is worse in deep nets and with large data (here: large batches)."),
+        method=T(
+            "The time of a training step with batch norm over without: in the deepest net over the shallowest, and with large batches "
+            "over small ones. Both must grow."
+        ),
+        kind="superiority",
+        unit="ratio",
+        delta=RATIO_5_PERCENT,
+        cases=(
+            Case(
+                ON_EACH_DATA_SET,
+                (
+                    Contrast(
+                        T("overhead, deepest over shallowest"),
+                        "cost.step",
+                        Arm("depths", {"norm": "batch", "net.depth": 8}),
+                        Arm("depths", {"norm": "none", "net.depth": 8}),
+                        less=(
+                            Arm("depths", {"norm": "batch", "net.depth": 1}),
+                            Arm("depths", {"norm": "none", "net.depth": 1}),
+                        ),
+                        log=True,
+                    ),
+                    Contrast(
+                        T("overhead, batch 128 over 8"),
+                        "cost.step",
+                        net("batch", 128),
+                        net("none", 128),
+                        less=(net("batch", 8), net("none", 8)),
+                        log=True,
+                    ),
+                ),
+                scales=("cpu", "gpu"),
+            ),
+        ),
+    ),
+    *(
+        Claim(
+            id=id,
+            sources=("B table",),
+            statement=T(f"By {en}: weight norm < layer, instance and group norm < batch norm < spectral norm."),
+            method=T(
+                f"{en.capitalize()} of the plain CNN at batch {LARGE}: every method of a tier over every method of the tier below it, "
+                "at least ×1.05 each."
+            ),
+            kind="superiority",
+            unit="ratio",
+            delta=RATIO_5_PERCENT,
+            cases=(Case(ON_EACH_DATA_SET, in_order(measure)),),
+            checked=checked,
+        )
+        for id, measure, en, checked in (
+            ("overhead-order", "step", "time of a training step", TIMES_CHECKED),
+            ("memory-order", "peak_bytes", "peak memory", MEMORY_CHECKED),
+        )
+    ),
+    *(
+        Claim(
+            id=f"{norm}-cheaper",
+            sources=("A §5.3",),
+            statement=T(f"{method_title(norm).capitalize()} saves resources and keeps performance."),
+            method=T(
+                f"Time of a training step and peak memory of batch norm over {method_title(norm)}, and test accuracy not "
+                f"inferior, at batch {LARGE}. All must hold."
+            ),
+            kind="superiority",
+            cases=(Case(ON_EACH_DATA_SET, cheaper(norm)),),
+        )
+        for norm in ("group", "instance")
+    ),
+    Claim(
+        id="folding-exact",
+        sources=("B advanced 4",),
+        statement=T("Batch norm can be folded into the layer before it without changing the function."),
+        method=T(
+            "A net with random weights, statistics, γ and β, with its batch norms and with these folded: the largest difference of "
+            "outputs."
+        ),
+        kind="exact",
+        check=folding,
+    ),
+    Claim(
+        id="folding-saves",
+        sources=("B advanced 4",),
+        statement=T("Folding saves time in inference."),
+        method=T(f"The time of a forward pass in evaluation at batch {LARGE}: batch norm over the same net folded."),
+        kind="superiority",
+        unit="ratio",
+        delta=RATIO_10_PERCENT,
+        cases=(
+            Case(
+                ON_EACH_DATA_SET,
+                (
+                    Contrast(
+                        T("batch norm over folded"),
+                        "cost.inference",
+                        net("batch"),
+                        Arm("nets", {"norm": "batch", "data.batch_size": LARGE}, measure="cost.inference_folded"),
+                        log=True,
+                    ),
+                ),
+            ),
+        ),
+    ),
+    *(
+        Claim(
+            id=id,
+            sources=("B practice 9",),
+            statement=T(f"{en} reduces the memory of training."),
+            method=T(
+                f"Peak memory of a training step of a deeper CNN (four convolutions a stage), plain over with {en.lower()}; "
+                "test accuracy not inferior."
+            ),
+            kind="superiority",
+            cases=(Case(ON_EACH_DATA_SET, saves(arm)),),
+        )
+        for id, arm, en in SAVING
+    ),
+    Claim(
+        id="accelerator-remedy",
+        sources=("A §5.3",),
+        statement=T("Accelerators shrink the cost of batch norm."),
+        method=T(
+            "The time of a training step with batch norm over without, on the processor over on the GPU. Not run where there is none."
+        ),
+        kind="superiority",
+        unit="ratio",
+        delta=RATIO_10_PERCENT,
+        cases=(
+            Case(
+                ON_EACH_DATA_SET,
+                (
+                    Contrast(
+                        T("overhead, processor over GPU"),
+                        "cost.step",
+                        Arm("devices", {"norm": "batch", "numerics.device": "cpu"}),
+                        Arm("devices", {"norm": "none", "numerics.device": "cpu"}),
+                        less=(
+                            Arm("devices", {"norm": "batch", "numerics.device": "cuda"}),
+                            Arm("devices", {"norm": "none", "numerics.device": "cuda"}),
+                        ),
+                        log=True,
+                    ),
+                ),
+                scales=("gpu",),
+            ),
+        ),
+    ),
+    Claim(
+        id="sync-cost",
+        sources=("B challenges 9",),
+        statement=T("Synchronizing batch norm between processes costs communication."),
+        method=T(
+            "The time of a training step with synchronized over unsynchronized batch norm, on 2 and on 4 processes of this machine with 16 "
+            "images each (more processes than cores share them). Both must grow."
+        ),
+        kind="superiority",
+        unit="ratio",
+        delta=RATIO_10_PERCENT,
+        cases=(
+            Case(
+                ON_EACH_DATA_SET,
+                tuple(
+                    Contrast(
+                        T(f"{count} processes"),
+                        "cost.step",
+                        Arm("synchronized", measure=f"cost.step_{count}"),
+                        Arm("synchronized", measure=f"cost.unsynchronized_{count}"),
+                        log=True,
+                    )
+                    for count in (2, 4)
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,143 @@
+"""Every method's time, inference time and memory over those of the net without norm."""
+
+import math
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.cost.claims import LARGE
+from normlab.report.results import Results
+from normlab.report.style import COLOURS, DATA_TITLES, mean_and_interval, method_title
+
+# What the articles' table says of overhead and of memory, in our words; it names six methods.
+ARTICLES = {
+    "weight": "very low",
+    "layer": "low",
+    "instance": "low",
+    "group": "low",
+    "batch": "medium",
+    "spectral": "high",
+}
+
+
+def table(results: Results) -> pd.DataFrame | None:
+    """Every measured method over the net without norm, beside what the articles' table says; deeper nets and what saves
+    memory; synchronization.
+    """
+    kinds = {
+        "training step": "step",
+        "training step, channels last": "step_common",
+        "inference": "inference",
+        "inference, folded": "inference_folded",
+        "peak memory": "peak_bytes",
+        "kept for backward": "saved_bytes",
+    }
+    rows: list[dict[str, Any]] = []
+    for grid, net_title in (("nets", "CNN"), ("residual", "ResNet-8")):
+        for setting in results.settings:
+            cells = results.select(grid, setting=setting)
+            if not len(cells):
+                continue
+            sizes = sorted(cells["data.batch_size"].unique()) if grid == "nets" else [LARGE]
+            for size in sizes:
+                same = cells[cells["data.batch_size"] == size] if grid == "nets" else cells
+                bare = same[same["norm"] == "none"]
+                none = {kind: results.by_seed(bare, f"cost.{kind}") for kind in kinds.values()}
+                for norm in [name for name in COLOURS if name in set(same["norm"])]:
+                    own = same[same["norm"] == norm]
+                    rows.append(
+                        {"data": DATA_TITLES[setting], "net": net_title, "batch": int(size), "method": method_title(norm),
+                         "the articles say": ARTICLES.get(norm, "")}
+                        | {title: _over(results.by_seed(own, f"cost.{kind}"), none[kind.removesuffix("_folded")])
+                           for title, kind in kinds.items()}
+                        | {"parameters": _count(results.values(own, "cost.parameters")),
+                           "state": _count(results.values(own, "cost.state"))}
+                    )  # fmt: skip
+    for setting in results.settings:
+        rows += _deeper(results, setting, kinds) + _synchronized(results, setting)
+    return pd.DataFrame(rows) if rows else None
+
+
+def _deeper(results: Results, setting: str, kinds: dict[str, str]) -> list[dict[str, Any]]:
+    """Batch norm in deeper nets, and with what saves memory, over nets as deep without norm."""
+    rows = []
+    bare = results.select("depths", setting=setting, norm="none")
+    for depth in sorted(bare["net.depth"].unique()) if len(bare) else []:
+        none = {kind: results.by_seed(bare[bare["net.depth"] == depth], f"cost.{kind}") for kind in kinds.values()}
+        arms = {"batch norm": results.select("depths", setting=setting, norm="batch", net__depth=depth)}
+        if depth == 4:
+            arms |= {f"batch norm, {arm}": results.select("savers", setting=setting, arm=arm)
+                     for arm in ("checkpoints", "bfloat16")}  # fmt: skip
+        for title, own in arms.items() if depth > 1 else ():
+            rows.append(
+                {"data": DATA_TITLES[setting], "net": f"CNN, {depth:g} convolutions a stage", "batch": LARGE, "method": title}
+                | {name: _over(results.by_seed(own, f"cost.{kind}"), none[kind.removesuffix("_folded")])
+                   for name, kind in kinds.items()}
+            )  # fmt: skip
+    return rows
+
+
+def _synchronized(results: Results, setting: str) -> list[dict[str, Any]]:
+    """Synchronized batch norm over the same norm without the exchange, and what the exchange sends."""
+    cells = results.select("synchronized", setting=setting)
+    rows = []
+    for count in (2, 4) if len(cells) else ():
+        alone = results.by_seed(cells, f"cost.unsynchronized_{count}")
+        rows.append(
+            {"data": DATA_TITLES[setting], "net": f"CNN, {count} processes (one machine)", "batch": 16,
+             "method": "synchronized BN over unsynchronized",
+             "training step": _over(results.by_seed(cells, f"cost.step_{count}"), alone),
+             "bytes sent": _count(results.values(cells, f"cost.bytes_{count}"))}
+        )  # fmt: skip
+    return rows
+
+
+def _over(own: dict[int, float], none: dict[int, float]) -> float:
+    """The geometric mean of ratios over repetitions."""
+    logs = [math.log(own[seed] / none[seed]) for seed in own if seed in none]
+    return math.exp(sum(logs) / len(logs)) if logs else math.nan
+
+
+def _count(values: list[float]) -> str:
+    """A number that is the same in every repetition."""
+    return f"{values[0]:,.0f}" if values else "–"
+
+
+def figure(results: Results) -> Figure | None:
+    """Every method's time, inference time and memory over those of the net without norm."""
+    kinds = {"step": "training step", "inference": "inference", "peak_bytes": "peak memory of training"}
+    plot, axes = plt.subplots(
+        len(results.settings), len(kinds), figsize=(12, 5.2 * len(results.settings)), squeeze=False, sharey="row",
+        layout="constrained",
+    )  # fmt: skip
+    for row, setting in zip(axes, results.settings, strict=True):
+        rows = results.select("nets", setting=setting, data__batch_size=LARGE)
+        found = set(rows["norm"]) if len(rows) else set()
+        norms = [norm for norm in COLOURS if norm in found and norm != "none"]
+        row[0].set_ylabel(f"{DATA_TITLES[setting]}, batch {LARGE}")
+        for ax, (measure, title) in zip(row, kinds.items(), strict=True):
+            none = results.by_seed(rows[rows["norm"] == "none"], f"cost.{measure}") if len(rows) else {}
+            for place, norm in enumerate(norms):
+                own = results.by_seed(rows[rows["norm"] == norm], f"cost.{measure}")
+                draw_ratio(ax, place, [own[seed] / none[seed] for seed in own if seed in none], norm)
+            ax.axvline(1, color="#24292f", linewidth=0.8)
+            ax.set(title=title, xlabel="over the net without norm")
+            ax.set_xlim(0, ax.get_xlim()[1] * 1.12)
+            ax.grid(visible=False, axis="y")
+            ax.xaxis.set_major_formatter(lambda value, _: f"×{value:g}")
+        row[0].set_yticks(range(len(norms)), [method_title(norm) for norm in norms], fontsize=9)
+        row[0].set_ylim(len(norms) - 0.5, -0.5)
+    return plot
+
+
+def draw_ratio(ax: Axes, place: int, ratios: list[float], norm: str) -> None:
+    """A bar with its 95 % interval."""
+    if ratios:
+        mean, low, high = mean_and_interval(ratios)
+        ax.barh(
+            place, mean, height=0.62, color=COLOURS[norm], xerr=[[mean - low], [high - mean]], error_kw={"linewidth": 1}
+        )
+        ax.text(high + 0.04, place, f"×{mean:.2f}", va="center", fontsize=8)
