@@ -127,6 +127,10 @@ status: setup ## done, failed, running and left of every experiment, with the ti
 lock: setup ## renew experiments/claims.lock after a claim was meant to change
 	@$(PY) scripts/lock.py
 
+.PHONY: simulate
+simulate: setup ## the protocol tried on worlds whose truth is known (some minutes)
+	@$(PY) scripts/simulate.py --results $(R)
+
 .PHONY: dashboard
 dashboard: setup ## build the W&B workspace and report as code; pushed when a key is there
 	@$(NORMLAB) dashboard --scale $(SCALE) --results $(R)

@@ -64,7 +64,7 @@ def contrast(measure: str, log: bool = False, less: bool = False) -> Contrast:
 ACCURACY = contrast("test_accuracy")
 KINDS = {
     "superiority, accuracy": Kind(ACCURACY, superior),
-    "superiority refuted": Kind(ACCURACY, not_superior),
+    "superiority, absent": Kind(ACCURACY, not_superior),
     "noninferiority": Kind(ACCURACY, not_inferior),
     "equivalence": Kind(ACCURACY, equivalent),
     "ratio of losses": Kind(contrast("train_loss", log=True), superior),

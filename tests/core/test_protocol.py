@@ -257,6 +257,45 @@ def test_a_range_that_is_there_is_found_and_never_called_negligible_by_its_lower
     assert loud.verdict.word not in (Word.NO_DIFFERENCE, Word.ABSENT)
 
 
+def test_a_signed_contrast_counts_in_the_direction_of_the_tuning_seeds() -> None:
+    base = np.linspace(0.5, 0.6, 8)
+    for direction in (1, -1):
+        table = Table().add("a", list(base + direction * 0.05 + 0.001 * UNIT[:8])).add("b", list(base))
+        for arm, value in (("a", 0.5 + direction * 0.1), ("b", 0.5)):
+            table.add(arm, [value] * 2, role="tune", first_seed=100, measure="validation_accuracy")
+        arms = (Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}))
+        contrast = Contrast(T, "test_accuracy", *arms, signed=True)
+        claim = Claim("c", (), T, T, "superiority", delta=0.01, cases=(Case(T, (contrast,)),))
+        found = evaluate_claim(claim, "quick", table.reader, {}, lambda *_: ONE_LOOK)
+        assert found.settings[0].parts[0].estimate == pytest.approx(0.05, abs=0.002)
+
+
+def test_weights_and_offsets_of_a_contrast() -> None:
+    table = Table()
+    for arm, value in (("a", 0.9), ("b", 0.5), ("c", 0.6), ("d", 0.5)):
+        table.add(arm, [value] * 8)
+    arms = {name: Arm("g", {"arm": name}) for name in "abcd"}
+    half = Contrast(T, "test_accuracy", arms["a"], arms["b"], less=(arms["c"], arms["d"]), weight=0.5)
+    effects = table.reader.effects(half, {}, {}, range(8))
+    assert list(effects.by_seed.values()) == pytest.approx([0.5 * 0.4 - 0.1] * 8)
+    log = Contrast(T, "test_accuracy", arms["a"], arms["b"], log=True, offset=0.1)
+    assert table.reader.effects(log, {}, {}, range(8)).by_seed[0] == pytest.approx(math.log(1.0 / 0.6))
+
+
+def test_cases_take_the_levels_among_which_they_ask() -> None:
+    table = Table()
+    for size in ("2", "8", "128"):
+        table.add("a", [0.9 - 0.1 / int(size)] * 8, size=size)
+    contrast = Contrast(T, "test_accuracy", Arm("g", {"size": "128"}), Arm("g"))
+    case = Case(T, (contrast,), by=("setting", "size"), among={"size": ("2", "8")}, at={"statistics": "running"})
+    claim = Claim("c", (), T, T, "superiority", delta=0.01, cases=(case,))
+    found = evaluate_claim(claim, "quick", table.reader, {}, lambda *_: ONE_LOOK)
+    assert [setting.at for setting in found.settings] == [
+        {"setting": "s", "size": size, "statistics": "running"} for size in ("2", "8")
+    ]
+    assert found.settings[0].parts[0].estimate == pytest.approx(0.05 - 0.1 / 128)
+
+
 # The whole protocol
 
 

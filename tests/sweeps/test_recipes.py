@@ -34,6 +34,16 @@ def test_what_stands_beside_it_holds(composer: Composer) -> None:
     assert with_recipe({"norm": "batch"}) == {"norm": "batch"}
 
 
+def test_fields_that_an_option_chosen_otherwise_lacks_are_left_out(composer: Composer) -> None:
+    config = composer({"recipe": "V", "net": "linear", "net.widths": [], "norm": "none"})
+    assert (config.net.name, config.net.head, config.data.train_size) == ("linear", "average", 20_000)
+    residual = composer({"recipe": "V", "net": "resnet", "net.depth": 8})
+    assert (residual.net.norm_in, residual.net.widths) == ("conv", (16, 32, 64))
+    words = in_words(["recipe=M", "optimizer=adam"])
+    assert not any(word.startswith("optimizer.nesterov") for word in words)
+    assert "optimizer.weight_decay=0.0005" in words
+
+
 def test_an_unknown_recipe_is_an_error(composer: Composer) -> None:
     with pytest.raises(NormlabError, match="unknown recipe 'W'; there are"):
         composer({"recipe": "W"})

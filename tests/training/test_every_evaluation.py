@@ -28,6 +28,8 @@ def test_numbers_nothing_or_one_line(
 ) -> None:
     monkeypatch.setattr(noise, "GRADIENT_DRAWS", 5)
     monkeypatch.setattr(noise, "DRAWS", 20)
+    monkeypatch.setattr(noise, "COMPANION_IMAGES", 4)
+    monkeypatch.setattr(noise, "COMPANION_DRAWS", 2)
     config = make_config(**{"norm": name, "data.train_size": 200})
     splits = load_splits(config.data, config.seed)
     net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)

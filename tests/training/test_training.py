@@ -7,18 +7,20 @@ import pytest
 import torch
 from torch import nn
 
-from normlab.config import RunConfig, ScheduleConfig
+from normlab.config import MeasureConfig, RunConfig, ScheduleConfig
 from normlab.data.batches import load_splits
 from normlab.errors import NormlabError
 from normlab.nets import make_net
 from normlab.norms.batch import BatchNorm
 from normlab.norms.running import running_norms
 from normlab.runs.execute import weights_sha256
+from normlab.sweeps.compose import Composer
 from normlab.tasks import train
 from normlab.training.evaluate import evaluate, evaluate_on_batch_statistics
 from normlab.training.graph import ReplayedStep, can_be_replayed
 from normlab.training.noise import (
     detached_statistics,
+    gradient_companions,
     gradient_noise,
     gradient_noise_sources,
     live_statistics,
@@ -73,6 +75,40 @@ def test_a_run_to_choose_by_never_sees_the_test_set(make_config: Make) -> None:
     assert choice.measures["validation_accuracy"] == full.measures["validation_accuracy"]
     assert choice.measures["validation_loss"] == pytest.approx(full.measures["validation_loss"])
     assert not [name for name in choice.measures if name.startswith("test")]
+
+
+def test_final_statistics_leave_out_the_other_decays_and_nothing_else(make_config: Make) -> None:
+    full = train(make_config(norm="batch")).measures
+    lean = train(make_config({"measure.final": "statistics"}, norm="batch")).measures
+    seconds = {"train_seconds"}
+    assert {n: v for n, v in full.items() if "decay" not in n and n not in seconds} == {
+        n: v for n, v in lean.items() if n not in seconds
+    }
+    finals = [MeasureConfig(final=final) for final in ("validation", "statistics", "all")]  # type: ignore[arg-type]
+    assert [[a.covers(b) for b in finals] for a in finals] == [[True, False, False], [True, True, False], [True] * 3]
+    assert finals[0].joined(finals[1]).final == "statistics"
+
+
+def test_the_linear_model_is_one_layer_and_takes_no_norm(make_config: Make) -> None:
+    config = Composer()({"recipe": "digits", "net": "linear", "net.widths": [], "norm": "none", "training.epochs": 1})
+    net = make_net(config.net, config.norm, (1, 8, 8), 10, 0)
+    assert [type(module).__name__ for module in net] == ["Flatten", "Linear"]
+    assert train(config).measures["num_parameters"] == 650
+    with pytest.raises(NormlabError, match="no layer that a norm could stand behind"):
+        make_net(config.net, config.norm.model_copy(update={"name": "batch"}), (1, 8, 8), 10, 0)
+    with pytest.raises(NormlabError, match=r"net.widths=\[\]"):
+        make_config({"net.widths": []}, norm="batch")
+
+
+def test_a_samples_gradient_varies_with_its_companions_only_where_samples_mix(make_config: Make) -> None:
+    shares = {}
+    for norm in ("batch", "group"):
+        config = make_config({"data.train_size": 300}, norm=norm)
+        splits = load_splits(config.data, config.seed)
+        net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
+        shares[norm] = gradient_companions(net, config, splits)
+    assert shares["group"] == pytest.approx({"share_4": 0, "share_16": 0, "share_64": 0}, abs=1e-6)
+    assert 1 > shares["batch"]["share_4"] > shares["batch"]["share_16"] > shares["batch"]["share_64"] > 0
 
 
 def test_the_loop_is_plain_sgd(make_config: Make) -> None:

@@ -81,7 +81,7 @@ class Results:
 
     @property
     def seeds_a_cell(self) -> str:
-        """How many reporting seeds a cell has: "5", or "5 to 10" where some have more, such as after a second look."""
+        """How many reporting seeds a cell has: "5", or "5 to 10" where some have more, such as after further looks."""
         done = (
             self.cells[(self.cells["role"] == "report") & self.cells["status"].notna()]
             if len(self.cells)

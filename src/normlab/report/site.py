@@ -56,7 +56,7 @@ class Section:
         return f"{self.question.name}--{result.claim.id}" if result.run else ""
 
     def notes(self, result: ClaimResult) -> list[str]:
-        """Rates not tuned, or tuned at the end of their grid, on the claim's grids; second looks that are outstanding."""
+        """Rates not tuned, or tuned at the end of their grid, on the claim's grids; looks that are outstanding."""
         grids = grids_of(result.claim)
         expanded = self.results.expansion.notes
         notes = [f"{grid}: {note}" for grid, notes in expanded.items() if grid in grids for note in notes]

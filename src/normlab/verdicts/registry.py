@@ -24,8 +24,8 @@ def grids_of(claim: Claim) -> list[str]:
 def claim_hash(claim: Claim, design: Design, scale: str) -> str:
     """A hash of what decides the claim at a scale: its contrasts, δ and kind, its grids, settings and seeds.
 
-    Wording and the line "checked" may change without changing it. The seeds of a second look, which any claim that the
-    first one leaves open gets at the price of doubled p-values, are noted by :func:`register_second_look`.
+    Wording and the line "checked" may change without changing it. The seeds of a design's ``second_look`` are noted by
+    :func:`register_second_look`; those of looks belong to the settings and so to the hash.
     """
     content: dict[str, Any] = {
         "id": claim.id,
