@@ -502,3 +502,25 @@ def test_reading_leaves_no_thread_that_could_outlive_the_interpreter(tmp_path: P
     )
     done = subprocess.run([sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["5000", "0"]
+
+
+def test_a_store_takes_in_what_it_lacks_and_forgets_what_nobody_asks_for(tmp_path: Path) -> None:
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    for store, keys in ((here, ("a", "b")), (there, ("b", "c"))):
+        for key in keys:
+            facts = {"run_key": key, "status": "ok", "test_accuracy": 0.5, "seconds": float(len(str(store.root)))}
+            store.put(Record(facts, [{"step": 1, "train_loss": 0.25, "validation_accuracy": None}]))
+            store.put_evaluation(key, "features", {"linear": 0.75})
+    there.compact()
+    mine = here.refresh().facts("b")
+    assert here.take_in(there.refresh()) == 1
+    again = Store(here.root).refresh()
+    assert set(again.runs()["run_key"]) == {"a", "b", "c"}
+    assert again.facts("b") == mine
+    assert again.history("c")["train_loss"].tolist() == [0.25]
+    assert again.evaluation("c", "features") == {"linear": 0.75}
+    assert again.forget(lambda key: key != "c") == {"a", "b"}
+    left = Store(here.root).refresh()
+    assert set(left.runs()["run_key"]) == {"c"}
+    assert left.evaluation("a", "features") is None
+    assert left.evaluation("c", "features") == {"linear": 0.75}

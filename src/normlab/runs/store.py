@@ -6,7 +6,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -280,17 +280,36 @@ class Store:
 
     def forget_missing(self, run_keys: Collection[str]) -> set[str]:
         """Drop those of these runs that are recorded as missing, so that they count as not done; their keys."""
+        return self.forget(lambda key: key in run_keys and self.is_missing(key))
+
+    def forget(self, of: Callable[[str], bool]) -> set[str]:
+        """Drop the runs of which ``of`` says so, with their evaluations; their keys."""
         with self.exclusive(COMPACTING):
             self.refresh()
-            forgotten = {key for key in run_keys if self.is_missing(key)}
+            forgotten = {key for key in self._facts if of(key)}
             for key in forgotten:
                 del self._facts[key]
                 self._histories.pop(key, None)
                 (self.root / "runs" / f"{key}.parquet").unlink(missing_ok=True)
+            for key, name in [found for found in self._evaluations if found[0] in forgotten]:
+                del self._evaluations[key, name]
+                (self.root / "evaluations" / f"{key}-{name}.parquet").unlink(missing_ok=True)
             self.measured.clear()
             if forgotten and self._tables:
                 self._write_tables()
         return forgotten
+
+    def take_in(self, other: "Store") -> int:
+        """Take over the runs and evaluations of another store that this one lacks; how many runs there were."""
+        taken = [key for key in other._facts if key not in self._facts]
+        for key in taken:
+            rows = [{str(name): value for name, value in row.items()} for row in other.history(key).to_dict("records")]
+            self.put(Record(other._facts[key], rows))
+        for (key, name), measures in other._evaluations.items():
+            if key in self._facts and (key, name) not in self._evaluations:
+                self.put_evaluation(key, name, measures)
+        self.compact()
+        return len(taken)
 
     def _write_tables(self) -> None:
         keys = sorted(self._facts)

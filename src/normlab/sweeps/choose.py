@@ -49,13 +49,13 @@ class Chooser:
             self.expansion.note(self.name, f"not tuned at this scale: {fixed} for every arm")
             chosen = {(i, level): only for i in range(len(cells)) for level in self.choose.levels}
         else:
-            found = [self._chosen(cell, {axis: list(values) for axis, values in over.items()}) for cell in cells]
-            if any(levels is None for levels in found):
+            chosen_of = self._search(cells, over)
+            if chosen_of is None:
                 self.expansion.waiting += sum(
                     len(self.choose.levels) * len(self.expander.report_seeds(self.name, cell)) for cell in cells
                 )
                 return
-            chosen = {(i, level): values for i, levels in enumerate(found) for level, values in (levels or {}).items()}
+            chosen = {(i, level): values for i, found in enumerate(chosen_of) for level, values in found.items()}
             self._note_ends(over, list(chosen.values()))
         for index, cell in enumerate(cells):
             for level, rule in self.choose.levels.items():
@@ -79,32 +79,45 @@ class Chooser:
             raise NormlabError(f"{self.name}: setting {self.title} has no range {values!r}")
         return list(self.setting.ranges[values])
 
-    def _chosen(self, cell: Cell, over: dict[str, list[Any]]) -> dict[str, Overrides] | None:
-        """The values of every level of a cell that is no other's; None while tuning goes on."""
-        grown: dict[tuple[str, str], int] = {}
+    def _search(self, cells: list[Cell], over: dict[str, list[Any]]) -> list[dict[str, Overrides]] | None:
+        """For each cell the values of every level that is no other's; None while tuning goes on.
+
+        Each cell's axes grow by themselves; in edition 1 they grew for all cells alike.
+        """
+        alike = self.expander.design.edition == 1
+        axes = [over if alike else {axis: list(values) for axis, values in over.items()} for _ in cells]
+        grown: list[dict[tuple[str, str], int]] = [{} for _ in cells]
         while True:
-            candidates = [
-                self._planned(cell, dict(zip(over, values, strict=True)), self.seeds)
-                for values in itertools.product(*over.values())
-            ]
+            rounds = [self._round(cell, own) for cell, own in zip(cells, axes, strict=True)]
+            done = [found for found in rounds if found is not None]
+            if len(done) < len(rounds):
+                return None
+            if alike:
+                grew = bool(cells) and self._grow(over, [end for _, ends in done for end in ends], grown[0])
+            else:
+                grew = any([self._grow(axes[i], ends, grown[i]) for i, (_, ends) in enumerate(done)])  # noqa: C419
+            if not grew:
+                return [{level: candidate.values for level, candidate in levels.items()} for levels, _ in done]
+
+    def _round(self, cell: Cell, over: dict[str, list[Any]]) -> tuple[dict[str, Candidate], list[Overrides]] | None:
+        """What a cell's levels take of the values there are, and the values that must not lie at an end; None while runs are left."""
+        candidates = [
+            self._planned(cell, dict(zip(over, values, strict=True)), self.seeds)
+            for values in itertools.product(*over.values())
+        ]
+        if not self._done(candidates):
+            return None
+        rules = {level: rule for level, rule in self.choose.levels.items() if not rule.of}
+        contenders = {level: self._contenders(rule, candidates) for level, rule in rules.items()}
+        if self.setting.closer:
+            closer = {id(c): c for found in contenders.values() for c in found}
+            for candidate in closer.values():
+                candidate.keys += self._planned(cell, candidate.values, self.setting.closer.seeds).keys
             if not self._done(candidates):
                 return None
-            rules = {level: rule for level, rule in self.choose.levels.items() if not rule.of}
-            contenders = {level: self._contenders(rule, candidates) for level, rule in rules.items()}
-            if self.setting.closer:
-                closer = {id(c): c for found in contenders.values() for c in found}.values() if contenders else ()
-                for candidate in closer:
-                    candidate.keys += self._planned(cell, candidate.values, self.setting.closer.seeds).keys
-                if not self._done(candidates):
-                    return None
-            chosen = {level: self._pick(rule, contenders[level]) for level, rule in rules.items()}
-            ends = [
-                values
-                for level, rule in rules.items()
-                for values in self._must_be_inside(rule, candidates, chosen[level])
-            ]
-            if not self._grow(over, ends, grown):
-                return {level: candidate.values for level, candidate in chosen.items()}
+        chosen = {level: self._pick(rule, contenders[level]) for level, rule in rules.items()}
+        ends = [end for level, rule in rules.items() for end in self._must_be_inside(rule, candidates, chosen[level])]
+        return chosen, ends
 
     def _planned(self, cell: Cell, values: Overrides, seeds: tuple[int, ...]) -> Candidate:
         overrides = self.choose.overrides(values)

@@ -15,6 +15,8 @@ from normlab.sweeps.planned import Expansion, Place, Planned
 from normlab.tasks import check_readings
 from normlab.verdicts.cells import StoreNumbers, cell_rows
 
+LAST = 99  # of any setting's looks
+
 
 def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expansion, list[ClaimResult]]:
     """All runs of an experiment and the verdicts on those of its claims that runs decide.
@@ -30,8 +32,13 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
     constants = {name: setting.constants for name, setting in settings.items()}
     families = {name: setting.family for name, setting in settings.items()}
     looks = _looks(design, scale)
+    if design.edition == 1:
+        expander.looks = dict.fromkeys(_places(expander), LAST)
     while True:
         expansion = expander.expand()
+        if design.edition == 1:  # Its runs are shown, not made again: no further ones are asked for.
+            expansion.planned = [plan for plan in expansion.planned if plan.run_key in store]
+            expansion.waiting = 0
         reader = CellReader(cell_rows(expansion, store), StoreNumbers(store))
         results = [evaluate_claim(claim, scale, reader, constants, looks, families) for claim in tested]
         judge(results)
@@ -63,6 +70,11 @@ def _look_besides(
                 setting = look(claim, setting, number, reader, constants, looks)
             found.append(setting)
     return found
+
+
+def _places(expander: Expander) -> set[Place]:
+    """All cells of an experiment."""
+    return {(plan.grid, plan.cell) for plan in expander.expand().planned if plan.grid is not None}
 
 
 def _finished(expander: Expander, expansion: Expansion, store: Store) -> bool:

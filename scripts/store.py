@@ -1,0 +1,50 @@
+"""The runs of a scale: take those of another store in, or drop those that no design asks for.
+
+`python scripts/store.py take /elsewhere/results/cpu --scale cpu`, `python scripts/store.py prune --scale cpu`
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments import all_experiments
+from normlab.errors import NormlabError, run_main
+from normlab.runs.key import run_key
+from normlab.runs.store import Store
+from normlab.sweeps.expand import Expander
+from normlab.verdicts.looks import expand_and_judge
+
+
+def wanted(scale: str, store: Store) -> set[str]:
+    """The keys that the experiments plan at a scale, and those of the runs that these start from."""
+    keys: set[str] = set()
+    for experiment in all_experiments():
+        if scale in experiment.design.scales:
+            expansion, _ = expand_and_judge(Expander(experiment.design, scale, store), experiment.claims)
+            for plan in (*expansion.planned, *expansion.costs):
+                before = plan.config.pretraining
+                keys |= {plan.run_key, *([run_key(before)] if before else [])}
+    return keys
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do what is asked and say what was done."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["take", "prune"])
+    parser.add_argument("source", nargs="?", help="the folder of a store, for take")
+    parser.add_argument("--scale", default="cpu")
+    parser.add_argument("--results", default="results")
+    asked = parser.parse_args(arguments)
+    store = Store.of_scale(asked.results, asked.scale).refresh()
+    if asked.action == "take":
+        if asked.source is None or not (Path(asked.source) / "runs.parquet").exists():
+            raise NormlabError(f"there is no store at {asked.source}")
+        print(f"{store.take_in(Store(Path(asked.source)).refresh())} runs taken, {len(store)} are there")
+        return
+    keys = wanted(asked.scale, store)
+    dropped = store.forget(lambda key: key not in keys)
+    print(f"{len(dropped)} runs dropped that no design asks for, {len(store)} are there")
+
+
+if __name__ == "__main__":
+    run_main(main)
