@@ -21,6 +21,7 @@ from normlab.errors import NormlabError
 from normlab.norms import METHODS
 from normlab.report import sentences
 from normlab.report.choice import Situation
+from normlab.report.forest import forest
 from normlab.report.methods import method_table
 from normlab.report.overview import LETTER, WIDTH, Block, chips, overview_figure
 from normlab.report.readme import table, update
@@ -225,3 +226,18 @@ def test_every_claim_has_a_chip_and_none_covers_another() -> None:
     assert "Empty?" not in shown
     assert sum(text.startswith("✓ a-claim") for text in shown) == 40
     assert overview_figure([Block("Empty?", {})]) is None
+
+
+def test_settings_that_read_untrained_nets_are_marked(store: Store) -> None:
+    sections, _ = build([Toy()], "quick", store, lock())
+    (store.root / "gates.csv").unlink()
+    results, (setting,) = sections[0].results, sections[0].claims[0].settings
+    assert not results.untrained(setting)  # no gate knows this setting
+    place = str(setting.at["setting"])
+    for bar, marked in ((0.7, False), (0.82, True)):
+        pd.DataFrame([{"data": place, "linear_accuracy": bar}]).to_csv(store.root / "gates.csv", index=False)
+        assert results.untrained(setting) is marked
+    labels = [
+        text.get_text() for text in forest(sections[0].claims[0], "", results.untrained).axes[0].get_yticklabels()
+    ]
+    assert labels == [f"{place} · untrained"]

@@ -59,7 +59,7 @@ def show(section: Section, result: ClaimResult, store: Store, drawn_anew: bool) 
     figure = store.root / "figures" / f"{name}.png"
     if name and (drawn_anew or not figure.exists()):
         use_style()
-        save_figure(forest(result, section.results.where), figure.parent, name)
+        save_figure(forest(result, section.results.foot, section.results.untrained), figure.parent, name)
     if name:
         print(f"figure: {figure}")
     page = store.root / "report" / "index.html"

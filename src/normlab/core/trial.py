@@ -68,21 +68,29 @@ class PartResult:
         """How many seeds would make its interval half of δ wide on either side."""
         return seeds_needed(self.effects.array, self.delta / 2, self.effects.step)
 
-    def p(self, word: Word) -> float:
-        """The p-value of the test that gives a word; 1 where the estimate is not as the word says, or the kind does not know it."""
-        found, estimate, delta = self.tails, self.estimate, self.delta
+    def tested(self, word: Word) -> float:
+        """The p-value of the test that a word rests on; 1 where the kind does not know it."""
+        found = self.tails
         within = max(found.below_delta, found.above_minus_delta)
         if word is Word.SUPPORTED:
-            if self.kind == "superiority":
-                return found.positive if estimate >= delta else 1.0
-            return found.above_minus_delta if self.kind == "noninferiority" else within
+            return {"superiority": found.positive, "noninferiority": found.above_minus_delta}.get(self.kind, within)
         if word is Word.OPPOSED:
-            if self.kind == "equivalence":
-                return min(found.positive, found.negative) if abs(estimate) >= delta else 1.0
-            return found.negative if estimate <= -delta else 1.0
+            return min(found.positive, found.negative) if self.kind == "equivalence" else found.negative
         if self.kind != "superiority":
             return 1.0
         return within if word is Word.NEGLIGIBLE else found.below_delta
+
+    def reaches(self, word: Word) -> bool:
+        """Whether the estimate is as large as a word needs it."""
+        if word is Word.SUPPORTED:
+            return self.kind != "superiority" or self.estimate >= self.delta
+        if word is Word.OPPOSED:
+            return self.estimate <= -self.delta or (self.kind == "equivalence" and self.estimate >= self.delta)
+        return True
+
+    def p(self, word: Word) -> float:
+        """What decides: the p-value of the word's test, 1 where the estimate does not reach."""
+        return self.tested(word) if self.reaches(word) else 1.0
 
     @property
     def as_effect(self) -> Effect:
@@ -130,6 +138,13 @@ class SettingResult:
         found = [part.p(word) for part in self.parts]
         p = max(found) if word is Word.SUPPORTED else min(found) * len(found)
         return min(1.0, max(p, *(part.p(Word.SUPPORTED) for part in self.given), 0.0))
+
+    @property
+    def p_tested(self) -> float:
+        """The p-value of the test that supports it, whatever the size of the estimate."""
+        return (
+            max((part.tested(Word.SUPPORTED) for part in (*self.parts, *self.given)), default=1.0) if self.run else 1.0
+        )
 
     @property
     def precise(self) -> bool:

@@ -290,7 +290,7 @@ def verdict_rows(result: ClaimResult, experiment: str, figure: str) -> list[dict
             **common,
             "setting": setting.label(len(claim.cases) > 1).en,
             "verdict": str(setting.verdict),
-            "p": setting.p(Word.SUPPORTED),
+            "p": setting.p_tested,
             "p_adjusted": setting.p_adjusted[Word.SUPPORTED],
             "p_refute_adjusted": min(setting.p_adjusted[word] for word in NOT_SO),
             "q": math.nan,

@@ -26,8 +26,13 @@ def to_shown(unit: str) -> Callable[[float], float]:
     return {"points": lambda v: 100 * v, "ratio": math.exp}.get(unit, lambda v: v)
 
 
-def forest(result: ClaimResult, caption: str) -> Figure:
-    """One panel a unit, one row a setting and part; ``caption`` says scale and device."""
+Untrained = Callable[[SettingResult], bool]
+
+
+def forest(result: ClaimResult, caption: str, untrained: Untrained = lambda _: False) -> Figure:
+    """One panel a unit, one row a setting and part; ``caption`` says scale, device and how long nets were trained. Settings of which
+    ``untrained`` says so are marked.
+    """
     rows = [(setting, part) for setting in result.settings for part in setting.parts if setting.run and part.n]
     units = list(dict.fromkeys(part.unit for _, part in rows)) or ["points"]
     by_unit = {unit: [(s, p) for s, p in rows if p.unit == unit] for unit in units}
@@ -41,7 +46,7 @@ def forest(result: ClaimResult, caption: str) -> Figure:
         layout="constrained",
     )
     for ax, (unit, group) in zip(axes[:, 0], by_unit.items(), strict=True):
-        _panel(ax, unit, group, result)
+        _panel(ax, unit, group, result, untrained)
     handles = [
         Line2D([], [], marker="o", color="#999999", linestyle="", markersize=4, label="one seed"),
         Line2D([], [], marker="D", color="#24292f", linestyle="-", markersize=5, label="mean, 95 % interval"),
@@ -62,7 +67,9 @@ def forest(result: ClaimResult, caption: str) -> Figure:
     return figure
 
 
-def _panel(ax: Axes, unit: str, rows: list[tuple[SettingResult, PartResult]], result: ClaimResult) -> None:
+def _panel(
+    ax: Axes, unit: str, rows: list[tuple[SettingResult, PartResult]], result: ClaimResult, untrained: Untrained
+) -> None:
     show = to_shown(unit)
     several_cases = len(result.claim.cases) > 1
     labels = []
@@ -79,7 +86,8 @@ def _panel(ax: Axes, unit: str, rows: list[tuple[SettingResult, PartResult]], re
             ax.plot([show(low), show(high)], [y, y], color=colour, linewidth=1.6)
         ax.plot([show(estimate)], [y], "D", color=colour, markersize=5)
         name = part.contrast.name.en if len(setting.parts) > 1 else ""
-        labels.append(" · ".join(filter(None, (setting.label(several_cases).en, name))))
+        mark = "untrained" if untrained(setting) else ""
+        labels.append(" · ".join(filter(None, (setting.label(several_cases).en, name, mark))))
     if unit == "ratio":
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(subs=_ticks(*ax.get_xlim()), numticks=12))

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from normlab.core.claim import Claim
 from normlab.core.design import Design
 from normlab.core.readings import of_one_run
-from normlab.core.trial import ClaimResult
+from normlab.core.trial import ClaimResult, SettingResult
 from normlab.core.verdict import check_exactly
 from normlab.report.choice import Situation
 from normlab.report.style import DATA_TITLES
@@ -135,10 +136,26 @@ class Results:
 
     def linear(self, setting: str) -> float | None:
         """The test accuracy of a linear model on a setting's images, as the gates have it; None while they do not."""
+        if self.design.edition == 1:
+            return None  # its images are fewer
         file = self.store.root / "gates.csv"
         gates = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["data", "linear_accuracy"])
         found = gates.loc[gates["data"] == setting, "linear_accuracy"].dropna()
         return float(found.iloc[0]) if len(found) else None
+
+    def untrained(self, setting: SettingResult) -> bool:
+        """Whether a contrast reads a cell whose nets are on average no better than a linear model on the same images."""
+        linear = self.linear(str(setting.at.get("setting")))
+        if linear is None or self.cells.empty:
+            return False
+        keys = set().union(*(part.effects.keys for part in setting.parts))
+        rows = self.cells[self.cells["run_key"].isin(keys)]
+        means = [np.mean(found) for _, cell in rows.groupby(["grid", "cell"]) if (found := self._accuracies(cell))]
+        return any(mean <= linear for mean in means)
+
+    def _accuracies(self, rows: pd.DataFrame) -> list[float]:
+        """Test accuracies of the runs that were trained to their end or diverged; those of nets that are only looked at have none."""
+        return self.values(rows, "test_accuracy")
 
     @cached_property
     def trained(self) -> str:

@@ -123,7 +123,7 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
             name = section.figure_name(result)
             if name:
                 section.figures[result.claim.id] = save_figure(
-                    forest(result, section.results.foot), store.root / "figures", name
+                    forest(result, section.results.foot, section.results.untrained), store.root / "figures", name
                 )
                 _table(_parts(result), store.root, name)
         if not section.results.cells.empty:
@@ -233,7 +233,12 @@ def _cell_table(results: Results) -> pd.DataFrame:
     means = grouped[numbers].mean()
     means.insert(0, "n", grouped["seed"].nunique())
     means["test_accuracy_sd"] = grouped["test_accuracy_running"].std()
-    return means.dropna(axis=1, how="all").reset_index().dropna(axis=1, how="all")
+    table = means.dropna(axis=1, how="all").reset_index().dropna(axis=1, how="all")
+    linear = {setting: results.linear(setting) for setting in results.settings}
+    if any(linear.values()) and "test_accuracy_running" in table:
+        bars = table["setting"].map(linear).astype(float)
+        table["untrained"] = table["test_accuracy_running"] <= bars
+    return table
 
 
 def _verdict_view(sections: list[Section]) -> str:
