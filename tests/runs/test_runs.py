@@ -355,6 +355,26 @@ def test_measures_over_rates() -> None:
     assert str(parse("rate_width@0.02").each) == "validation_accuracy"
 
 
+def test_the_largest_rate_at_which_training_works_is_read_off_losses() -> None:
+    rates, losses = [0.1, 1.0, 10.0, 100.0], [0.5, 0.3, 0.5, 2.4]
+    found = parse("largest_trained_rate@0.23").over(rates, losses)
+    assert found.number == pytest.approx(math.log(10))
+    assert not found.censored
+    diverged = parse("largest_trained_rate@0.23")
+    assert diverged.over([0.1, 1.0], [0.5, diverged.lacking]).number == pytest.approx(math.log(0.1))  # type: ignore[union-attr]
+    assert str(diverged.each) == "train_loss_recalibrated"  # type: ignore[union-attr]
+
+
+def test_the_length_to_a_target_is_interpolated_between_trainings_of_several_lengths() -> None:
+    epochs, reading = [1.0, 2.0, 4.0, 8.0], parse("length_to@0.7")
+    found = reading.over(epochs, [0.4, 0.6, 0.8, 0.75])
+    assert math.exp(found.number) == pytest.approx(2 * math.sqrt(2))  # half of the way from 0.6 to 0.8, on log length
+    assert reading.over(epochs, [0.72, 0.6, 0.8, 0.9]).number == 0.0
+    never = reading.over(epochs, [0.1, 0.2, 0.3, 0.4])
+    assert (math.exp(never.number), never.censored) == (pytest.approx(8.0), True)
+    assert str(reading.each) == "test_accuracy"
+
+
 def test_the_largest_depth_that_trains_like_the_shallowest() -> None:
     depths, name = [32.0, 8.0, 16.0, 64.0], "largest_depth@0.05,0.1"
     assert parse(name).over(depths, [0.3, 0.8, 0.79, 0.8]).number == pytest.approx(math.log(16))

@@ -172,7 +172,7 @@ class CellReader:
             if isinstance(reading, OverRuns):
                 found = [self.numbers.value(key, reading.each) for key in keys]
                 places = [row[contrast.over or ""] for row in rows]
-                side.values[seed] = reading.over(places, [v.number if v else 0.0 for v in found])
+                side.values[seed] = reading.over(places, [v.number if v else reading.lacking for v in found])
             else:
                 side.values[seed] = self.numbers.value(keys[0], reading)
                 if reading.evaluation and not self.numbers.evaluated(keys[0], reading.evaluation):

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from normlab.core.metric import ACCURACY, Direction
+from normlab.core.metric import ACCURACY, LOSS, Direction
 from normlab.core.reading import Failed, Final, Reading, Value
 
 
@@ -26,6 +26,11 @@ class OverRuns(ABC):
     def each(self) -> Reading:
         recalibrated = "_recalibrated" in self.text
         return Final("validation_accuracy" + ("_recalibrated" if recalibrated else ""), ACCURACY)
+
+    @property
+    def lacking(self) -> float:
+        """What a run counts as that has no such number: the worst."""
+        return 0.0
 
     def __str__(self) -> str:
         return self.text
@@ -69,6 +74,57 @@ class LargestRate(OverRuns):
         top = int(np.flatnonzero(good)[-1])
         edge = min(top, len(rates) - 2)
         return Value(math.log(rates[top]), top == len(rates) - 1, math.log(rates[edge + 1] / rates[edge]))
+
+
+@dataclass(frozen=True)
+class LargestTrainedRate(OverRuns):
+    """The natural logarithm of the largest rate at which training works: whose final training loss, with recalibrated statistics, is within
+    ``margin`` nats of the arm's lowest; censored at the grid's end.
+    """
+
+    margin: float
+
+    @property
+    def each(self) -> Reading:
+        return Final("train_loss_recalibrated", LOSS)
+
+    @property
+    def lacking(self) -> float:
+        return math.inf
+
+    def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
+        return LargestRate(self.text, self.margin).over(places, [-value for value in values])
+
+
+@dataclass(frozen=True)
+class LengthTo(OverRuns):
+    """The natural logarithm of the length of training, over trainings of several lengths that are each annealed over their own, at which
+    the test accuracy reaches ``target``: by linear interpolation on log length before the first one that does.
+
+    Where the shortest does, its length counts; where none does, the longest, censored.
+    """
+
+    target: float
+
+    @property
+    def better(self) -> Direction | None:
+        return "down"
+
+    @property
+    def each(self) -> Reading:
+        return Final("test_accuracy", ACCURACY)
+
+    def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
+        order = np.argsort(places)
+        lengths, reached = np.log(np.asarray(places, float)[order]), np.asarray(values)[order]
+        if not (reached >= self.target).any():
+            return Value(float(lengths[-1]), True)
+        first = int(np.argmax(reached >= self.target))
+        if first == 0:
+            return Value(float(lengths[0]))
+        low, high = reached[first - 1], reached[first]
+        share = (self.target - low) / (high - low)
+        return Value(float(lengths[first - 1] + share * (lengths[first] - lengths[first - 1])))
 
 
 @dataclass(frozen=True)

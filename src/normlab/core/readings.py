@@ -6,7 +6,7 @@
 - ``lowest_train_loss``, ``accuracy_gap@0.3``, ``roughness@0.5,1.5``, ``test_gap_decay_0.99``, ``failed``
 - ``<evaluation>.<measure>``: of an evaluation of the run
 - over several runs of one seed: ``largest_stable_rate@0.05``, ``rate_width@0.02`` (both also ``…_recalibrated@``),
-  ``largest_depth@0.05,0.1``, ``failed_share``
+  ``largest_trained_rate@0.23``, ``length_to@0.7``, ``largest_depth@0.05,0.1``, ``failed_share``
 
 A text that is none of these is an error where it is written down, not a number that is never there.
 """
@@ -89,6 +89,16 @@ FORMS = (
         rf"largest_stable_rate(?:_recalibrated)?@({NUMBER})",
         lambda text, margin: over_runs.LargestRate(text, float(margin)),
         "largest_stable_rate@0.05",
+    ),
+    Form(
+        rf"largest_trained_rate@({NUMBER})",
+        lambda text, margin: over_runs.LargestTrainedRate(text, float(margin)),
+        "largest_trained_rate@0.23",
+    ),
+    Form(
+        rf"length_to@({NUMBER})",
+        lambda text, target: over_runs.LengthTo(text, float(target)),
+        "length_to@0.7",
     ),
     Form(
         rf"rate_width(?:_recalibrated)?@({NUMBER})",

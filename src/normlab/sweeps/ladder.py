@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from normlab.core.design import Grid, Ladder
 from normlab.core.over_runs import stable
-from normlab.core.readings import of_one_run
+from normlab.core.readings import higher_is_better, of_one_run
 from normlab.sweeps.planned import Cell, Expansion, tidy
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def climb(
             expansion.waiting += 2 * len(ladder.margins)
             return
         found = [of_one_run(ladder.measure).read(expander.store, key) for key in keys]
-        numbers = [value.number if value else 0.0 for value in found]
+        up = higher_is_better(ladder.measure)
+        worst = 0.0 if up else -math.inf  # what a run without the number counts as
+        numbers = [(value.number if up else -value.number) if value else worst for value in found]
         new: set[float] = set()
         for margin in ladder.margins:
             good = stable(numbers, margin)
