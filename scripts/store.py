@@ -13,18 +13,28 @@ from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expander
 from normlab.verdicts.looks import expand_and_judge
+from normlab.verdicts.registry import grids_of, register, registered, unregister
 
 
-def wanted(scale: str, store: Store) -> set[str]:
-    """The keys that the experiments plan at a scale, and those of the runs that these start from."""
+def wanted(scale: str, store: Store) -> tuple[set[str], set[str]]:
+    """The keys that the experiments plan at a scale, with those of the runs that these start from, and the names under which claims are
+    registered that have any reported run there.
+    """
     keys: set[str] = set()
+    begun: set[str] = set()
     for experiment in all_experiments():
-        if scale in experiment.design.scales:
-            expansion, _ = expand_and_judge(Expander(experiment.design, scale, store), experiment.claims)
-            for plan in (*expansion.planned, *expansion.costs):
-                before = plan.config.pretraining
-                keys |= {plan.run_key, *([run_key(before)] if before else [])}
-    return keys
+        if scale not in experiment.design.scales:
+            continue
+        expansion, _ = expand_and_judge(Expander(experiment.design, scale, store), experiment.claims)
+        reported = set()
+        for plan in (*expansion.planned, *expansion.costs):
+            before = plan.config.pretraining
+            keys |= {plan.run_key, *([run_key(before)] if before else [])}
+            if plan.role == "report" and (plan.run_key in store or plan.costs):
+                reported.add(plan.grid)
+        found = {claim.id for claim in experiment.claims if not claim.cases or set(grids_of(claim)) & reported}
+        begun |= found | ({f"second look of {experiment.name}"} if reported else set())
+    return keys, begun
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,11 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.action == "take":
         if asked.source is None or not (Path(asked.source) / "runs.parquet").exists():
             raise NormlabError(f"there is no store at {asked.source}")
+        register(store.root, registered(Path(asked.source)))
         print(f"{store.take_in(Store(Path(asked.source)).refresh())} runs taken, {len(store)} are there")
         return
-    keys = wanted(asked.scale, store)
+    keys, begun = wanted(asked.scale, store)
     dropped = store.forget(lambda key: key not in keys)
+    anew = unregister(store.root, lambda name: name not in begun)
     print(f"{len(dropped)} runs dropped that no design asks for, {len(store)} are there")
+    print(f"to be registered anew, for none of their runs is there: {', '.join(anew) or 'none'}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,17 @@ def register(store: Path, hashes: dict[str, str]) -> None:
         write_atomically(
             store / "registered.json", (json.dumps(earlier | new, indent=1, sort_keys=True) + "\n").encode()
         )
+
+
+def unregister(store: Path, of: Callable[[str], bool]) -> list[str]:
+    """Forget the hashes of those claims of which ``of`` says so: none of their runs is there, so that they may be registered anew."""
+    with Store(store).exclusive(REGISTERING):
+        earlier = registered(store)
+        gone = [claim for claim in earlier if of(claim)]
+        if gone:
+            left = {claim: value for claim, value in earlier.items() if claim not in gone}
+            write_atomically(store / "registered.json", (json.dumps(left, indent=1, sort_keys=True) + "\n").encode())
+    return gone
 
 
 def register_experiment(store: Path, design: Design, claims: tuple[Claim, ...], scale: str) -> None:
