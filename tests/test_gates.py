@@ -92,3 +92,10 @@ def test_controls_say_what_is_known_and_whether_it_shows(results: Results) -> No
     assert list(found["estimate"].round(2)) == [0.04, 0.36, 0.05, -0.02]
     assert found["holds"].all()
     assert isinstance(found, pd.DataFrame)
+
+
+def test_without_reported_runs_nothing_is_published(results: Results, tmp_path: Path) -> None:
+    store = Store(tmp_path / "cpu")
+    empty = Results.load(results.design, (), "cpu", store, results.composer)
+    assert len(gates(empty)) == len(controls(empty)) == 0
+    assert empty.linear("mnist") is None

@@ -106,7 +106,8 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
     use_style()
     sections = evaluate(questions, scale, store, lock)
     for section in sections:
-        section.published = section.question.published(section.results) if section.runs else {}
+        found = section.question.published(section.results) if section.runs else {}
+        section.published = {name: published for name, published in found.items() if len(published)}
         for name, published in section.published.items():
             _table(published, store.root, name, folder=".")
     for section in sections:
