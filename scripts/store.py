@@ -32,7 +32,7 @@ def wanted(scale: str, store: Store) -> tuple[set[str], set[str]]:
             keys |= {plan.run_key, *([run_key(before)] if before else [])}
             if plan.role == "report" and (plan.run_key in store or plan.costs):
                 reported.add(plan.grid)
-        found = {claim.id for claim in experiment.claims if not claim.cases or set(grids_of(claim)) & reported}
+        found = {claim.id for claim in experiment.claims if set(grids_of(claim)) & reported}
         begun |= found | ({f"second look of {experiment.name}"} if reported else set())
     return keys, begun
 

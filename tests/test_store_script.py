@@ -40,9 +40,6 @@ def test_prune_keeps_what_designs_ask_for_and_take_brings_runs_and_registrations
     assert "registered anew, for none of their runs is there: sixteen-is-enough" in capsys.readouterr().out
     script.main(["take", str(there.root), "--results", str(tmp_path), "--scale", "quick"])
     assert set(Store(here.root).refresh().runs()["run_key"]) == {asked, "another"}
-    assert json.loads((here.root / "registered.json").read_text()) == {
-        "sixteen-is-enough": "new",
-        "worked-example": "exact",
-    }
+    assert json.loads((here.root / "registered.json").read_text()) == {"sixteen-is-enough": "new"}
     with pytest.raises(NormlabError, match="no store"):
         script.main(["take", str(tmp_path / "nothing"), "--results", str(tmp_path)])
