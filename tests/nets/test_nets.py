@@ -14,7 +14,7 @@ SHAPE = (3, 16, 16)
 
 
 def net(norm: str = "batch", name: str = "cnn", seed: int = 0, **options: object) -> nn.Module:
-    widths = {"cnn": (8, 16), "mlp": (32, 32), "resnet": (8, 16, 32)}[name]
+    widths = {"cnn": (8, 16), "mlp": (32, 32), "resnet": (8, 16, 32), "linear": ()}[name]
     base = {
         "name": name,
         "widths": widths,
