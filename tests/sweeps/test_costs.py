@@ -75,8 +75,8 @@ def test_a_contrast_reads_costs_and_is_not_run_without_them(
     assert str(before.verdict) == "not run"
     run(expander, monkeypatch)
     _, (after,) = expand_and_judge(expander, [DEARER])
-    assert str(after.verdict) == "supported"
-    assert after.settings[0].parts[0].test.estimate == pytest.approx(0.4, abs=0.01)
+    assert str(after.verdict) == "holds"
+    assert after.settings[0].parts[0].estimate == pytest.approx(0.4, abs=0.01)
 
 
 def test_a_run_whose_cost_was_not_measured_is_missing_not_excluded(expander: Expander) -> None:
@@ -101,5 +101,5 @@ def test_one_sweep_measures_the_second_look_too(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(cost.COSTS, "net", noisy)
     sweep("toy", lambda: expand_and_judge(expander, [unsure])[0], never, expander.store, {"name": "none"})
     _, (found,) = expand_and_judge(expander, [unsure])
-    assert found.settings[0].parts[0].test.n == 5
-    assert not found.settings[0].second_look_outstanding
+    assert found.settings[0].parts[0].n == 5
+    assert not found.settings[0].outstanding

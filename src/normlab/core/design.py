@@ -74,7 +74,8 @@ class Setting(Strict):
     @field_validator("looks")
     @classmethod
     def _are_looks(cls, value: dict[int, float]) -> dict[int, float]:
-        Looks.counted(value)
+        if value:
+            Looks.counted(value)
         return value
 
 
