@@ -134,6 +134,17 @@ def test_a_claim_depends_on_its_registered_moderator_alone() -> None:
     assert judged(*settings, moderators=(Moderator(T, "elsewhere"),)).verdict.word is Word.VARIES
 
 
+def test_a_word_that_only_the_correction_takes_away_is_not_borderline() -> None:
+    """A narrow interval well within ±δ, among so many settings that no adjusted p is small."""
+    alone = judged(setting(at(0.0, 0.9)))
+    assert alone.settings[0].verdict.word is Word.NEGLIGIBLE
+    many = judged(*(setting(at(0.0, 0.9)) for _ in range(40)))
+    first = many.settings[0]
+    assert first.p(Word.NEGLIGIBLE) <= 0.025 < first.p_adjusted[Word.NEGLIGIBLE]
+    assert first.verdict.word is Word.UNRESOLVED
+    assert judged(setting(at(0.99, 0.3))).settings[0].verdict.word is Word.BORDERLINE
+
+
 def test_families_are_corrected_apart() -> None:
     def result(family: str) -> ClaimResult:
         theta = 1.0 + 1.0 * UNIT[:10]

@@ -13,7 +13,7 @@ from normlab.core.claim import Case, Claim, Contrast, Finding, Kind, Moderator, 
 from normlab.core.effects import Effects
 from normlab.core.looks import Looks
 from normlab.core.pooled import Effect, Pooled
-from normlab.core.statistics import NO_TAILS, Tails, interval, seeds_needed, spent, tails
+from normlab.core.statistics import ALPHA, NO_TAILS, Tails, interval, seeds_needed, spent, tails
 from normlab.core.word import NOT_RUN, TESTED, Verdict, Word
 
 
@@ -150,6 +150,16 @@ class SettingResult:
     def precise(self) -> bool:
         """Whether its intervals are so narrow that more seeds would tell nothing that matters."""
         return all(part.half_width <= part.delta / 2 for part in self.parts)
+
+    @property
+    def corrected_away(self) -> bool:
+        """Whether a test gives it a word that only the correction for other claims and settings takes away: more seeds give it back."""
+        return any(self.p(word) <= ALPHA for word in TESTED)
+
+    @property
+    def could_be_negligible(self) -> bool:
+        """Whether more seeds could tell that an effect which is absent is negligible."""
+        return not self.precise or self.p(Word.NEGLIGIBLE) <= ALPHA
 
     @property
     def last_look(self) -> bool:

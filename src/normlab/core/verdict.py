@@ -144,7 +144,7 @@ def setting_verdict(setting: SettingResult) -> Verdict:
     for word in (Word.OPPOSED, Word.NEGLIGIBLE, Word.ABSENT, Word.SUPPORTED):
         if setting.p_adjusted[word] <= ALPHA:
             return Verdict(word)
-    return Verdict(Word.BORDERLINE if setting.precise else Word.UNRESOLVED)
+    return Verdict(Word.BORDERLINE if setting.precise and not setting.corrected_away else Word.UNRESOLVED)
 
 
 def goes_on(setting: SettingResult) -> bool:
@@ -152,7 +152,10 @@ def goes_on(setting: SettingResult) -> bool:
     whether it is negligible.
     """
     return (
-        (setting.verdict.word is Word.UNRESOLVED or (setting.verdict.word is Word.ABSENT and not setting.precise))
+        (
+            setting.verdict.word is Word.UNRESOLVED
+            or (setting.verdict.word is Word.ABSENT and setting.could_be_negligible)
+        )
         and setting.verdict.reason != NO_INFORMATION
         and not setting.last_look
         and not setting.outstanding
