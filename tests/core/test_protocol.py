@@ -172,6 +172,17 @@ def test_a_slope_is_tested_by_seed_and_beds_by_welch() -> None:
     assert p_moderator(Moderator(T, "setting"), beds) == pytest.approx(stats.ttest_ind(a, b, equal_var=False).pvalue)
 
 
+def test_the_same_slope_in_every_seed_is_no_lack_of_one() -> None:
+    exact = [setting([float(k)] * 10, level=2**k) for k in range(3)]
+    assert p_moderator(Moderator(T, "level"), exact) == 0.0
+    flat = [setting([1.0] * 10, level=2**k) for k in range(3)]
+    assert p_moderator(Moderator(T, "level"), flat) == 1.0
+    for each in exact:
+        each.parts[0].effects.step = 3.0  # of a measure so coarse that rounding alone may make all seeds alike
+    sd = 3.0 / math.sqrt(12) / math.sqrt(10)
+    assert p_moderator(Moderator(T, "level"), exact) == pytest.approx(2 * stats.t.sf(1 / sd, 9))
+
+
 def test_moderators_find_nothing_where_nothing_is() -> None:
     found = []
     for _ in range(300):

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from normlab.core.claim import Moderator
+from normlab.core.statistics import spread
 from normlab.core.trial import SettingResult
 
 BED = "setting"  # the axis whose values share no seeds: data, net and length change together
@@ -19,7 +20,8 @@ def p_moderator(moderator: Moderator, settings: Sequence[SettingResult]) -> floa
 
     Within a bed a seed has one number: the slope of its effects on the logarithm of their place to base 2 (of two names the difference),
     averaged over whatever else differs. Their means, averaged over beds, are tested by a t-test with Satterthwaite's degrees of
-    freedom; where the axis is the bed itself, the difference of two beds' means is (Welch's test).
+    freedom; where the axis is the bed itself, the difference of two beds' means is (Welch's test). The spread of a number is never
+    below that of rounding to the measure's step.
     """
     by_place: dict[Any, list[SettingResult]] = {}
     for setting in settings:
@@ -36,10 +38,11 @@ def p_moderator(moderator: Moderator, settings: Sequence[SettingResult]) -> floa
             elif len(levels) > 1:
                 for bed, effects in levels[:2]:
                     by_bed.setdefault(bed, []).append(effects)
+    step = max((part.as_effect.step for setting in settings for part in setting.parts), default=0.0)
     vectors = [values for groups in by_bed.values() if len(values := _averaged(groups)) >= 3]
     if moderator.axis == BED:
-        return _p_of_sum(vectors, (1.0, -1.0)) if len(vectors) == 2 else 1.0
-    return _p_of_sum(vectors, (1.0 / len(vectors),) * len(vectors)) if vectors else 1.0
+        return _p_of_sum(vectors, (1.0, -1.0), step) if len(vectors) == 2 else 1.0
+    return _p_of_sum(vectors, (1.0 / len(vectors),) * len(vectors), step) if vectors else 1.0
 
 
 def _along(levels: Sequence[tuple[Any, BySeed]]) -> dict[int, float]:
@@ -63,12 +66,12 @@ def _averaged(groups: Sequence[BySeed]) -> np.ndarray:
     return np.array([np.mean([group[seed] for group in told]) for seed in seeds])
 
 
-def _p_of_sum(vectors: Sequence[np.ndarray], weights: Sequence[float]) -> float:
-    """Two-sided p of a weighted sum of independent means against 0."""
+def _p_of_sum(vectors: Sequence[np.ndarray], weights: Sequence[float], step: float) -> float:
+    """Two-sided p of a weighted sum of independent means against 0; without any spread and step the means are taken for exact."""
     total = sum(weight * vector.mean() for weight, vector in zip(weights, vectors, strict=True))
-    parts = [w**2 * v.var(ddof=1) / len(v) for w, v in zip(weights, vectors, strict=True)]
+    parts = [w**2 * spread(v, step) ** 2 / len(v) for w, v in zip(weights, vectors, strict=True)]
     variance = sum(parts)
     if variance == 0:
-        return 1.0
+        return 0.0 if total else 1.0
     freedom = variance**2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, vectors, strict=True))
     return float(2 * special.stdtr(freedom, -abs(total) / math.sqrt(variance)))
