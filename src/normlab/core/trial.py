@@ -103,7 +103,8 @@ class PartResult:
 class SettingResult:
     """One claim in one setting: all parts must hold, given its conditions.
 
-    ``family``: of settings that are corrected for many claims together. ``outstanding``: it goes on to a look whose runs are not there.
+    ``family``: of settings that are corrected for many claims together. ``title``: of its data and net. ``outstanding``: it goes on to a
+    look whose runs are not there.
     """
 
     case: Case
@@ -111,6 +112,7 @@ class SettingResult:
     parts: list[PartResult]
     given: list[PartResult] = field(default_factory=list)
     family: str = ""
+    title: str = ""
     outstanding: bool = False
     verdict: Verdict = NOT_RUN
     p_adjusted: dict[Word, float] = field(default_factory=lambda: dict.fromkeys(TESTED, 1.0))
@@ -175,7 +177,10 @@ class SettingResult:
 
     def label(self, several_cases: bool) -> Text:
         """The setting's name."""
-        where = " · ".join(shown(axis, value) for axis, value in self.case.place(self.at).items())
+        place = self.case.place(self.at)
+        where = " · ".join(
+            self.title if self.title and axis == "setting" else shown(axis, at) for axis, at in place.items()
+        )
         if not several_cases:
             return Text(where, where)
         return Text(*(" · ".join(filter(None, (where, name))) for name in (self.case.name.en, self.case.name.ja)))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -37,13 +38,16 @@ def evaluate_claim(
     constants: Mapping[str, Mapping[str, float]],
     looks: LooksOf,
     families: Mapping[str, str] | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> ClaimResult:
     """The effects of one claim at its settings' first looks; verdicts follow in :func:`judge`, which knows the other claims."""
     settings = []
     for case in claim.at(scale):
         for place in reader.settings(case):
             at = {**place, **(case.at or {})}
-            setting = SettingResult(case, at, [], family=(families or {}).get(str(place.get(BED)), ""))
+            bed = str(place.get(BED))
+            family, title = (known.get(bed, "") if known else "" for known in (families, titles))
+            setting = SettingResult(case, at, [], family=family, title=title)
             settings.append(look(claim, setting, 1, reader, constants, looks))
     return ClaimResult(claim, settings)
 
@@ -75,7 +79,7 @@ def look(
             )
         return found
 
-    new = SettingResult(setting.case, setting.at, parts(setting.case.parts), parts(setting.case.given), setting.family)
+    new = replace(setting, parts=parts(setting.case.parts), given=parts(setting.case.given), outstanding=False)
     if number > 1 and not new.run:
         setting.outstanding = True
         return setting

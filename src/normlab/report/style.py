@@ -32,7 +32,7 @@ VERDICT_COLOURS = {
     Word.OPPOSED: "#b3261e",
     Word.CONTRADICTED: "#b3261e",
     Word.FALSIFIED: "#b3261e",
-    Word.BORDERLINE: "#57606a",
+    Word.BORDERLINE: "#8a6d3b",
     Word.UNRESOLVED: "#57606a",
     Word.NOT_RUN: "#8c959f",
 }

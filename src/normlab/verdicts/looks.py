@@ -31,6 +31,7 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
     settings = design.at(scale).settings
     constants = {name: setting.constants for name, setting in settings.items()}
     families = {name: setting.family for name, setting in settings.items()}
+    titles = {name: setting.title for name, setting in settings.items()}
     looks = _looks(design, scale)
     if design.edition == 1:
         expander.looks = dict.fromkeys(_places(expander), LAST)
@@ -40,7 +41,7 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
             expansion.planned = [plan for plan in expansion.planned if plan.run_key in store]
             expansion.waiting = 0
         reader = CellReader(cell_rows(expansion, store), StoreNumbers(store))
-        results = [evaluate_claim(claim, scale, reader, constants, looks, families) for claim in tested]
+        results = [evaluate_claim(claim, scale, reader, constants, looks, families, titles) for claim in tested]
         judge(results)
         wanted = _go_on(results, reader, constants, looks) if _finished(expander, expansion, store) else {}
         if all(expander.looks.get(place, 1) >= number for place, number in wanted.items()):
