@@ -18,7 +18,8 @@ def gates(results: Results) -> pd.DataFrame:
     norm.
 
     ``change_at_double_length`` is, over tuning seeds, (batch − arm) at twice the recipe's length minus (batch − arm) at its own; the
-    row of batch norm has the larger of those against none and group norm. ``cleared``: more accurate than the linear model.
+    row of batch norm has the larger of those against none and group norm. ``cleared``: more accurate than the linear
+    model, diverged runs at chance.
     """
     rows = []
     for setting in results.settings:
@@ -26,7 +27,8 @@ def gates(results: Results) -> pd.DataFrame:
         linear = _mean(results.values(results.select("linear", setting=setting, level="best"), "test_accuracy"))
         found = results.select("base", setting=setting, level="best")
         for arm in dict.fromkeys(found["norm"]) if len(found) else ():
-            values = results.values(found[found["norm"] == arm], "test_accuracy")
+            runs = found[found["norm"] == arm]
+            values = results.values(runs, "test_accuracy")
             rows.append(
                 {
                     "recipe": recipe,
@@ -37,6 +39,7 @@ def gates(results: Results) -> pd.DataFrame:
                     "linear_accuracy": linear,
                     "change_at_double_length": _change(results, setting, arm),
                     "cleared": bool(_mean(values) > linear),
+                    "diverged": int((runs["status"] == "diverged").sum()),
                 }
             )
     return pd.DataFrame(rows)

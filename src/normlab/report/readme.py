@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from normlab.core.record import write_atomically
 from normlab.core.word import Word
@@ -49,13 +51,17 @@ def _gates(sections: list[Section]) -> list[str]:
     lines = ["", "Test accuracy of the recipes, %:", "", f"| recipe, data | linear | {' | '.join(arms)} |"]
     lines.append("|---|--:|" + "--:|" * len(arms))
     for (recipe, data), rows in found.groupby(["recipe", "data"], sort=False):
-        by_arm = dict(zip(rows["arm"], zip(rows["test_accuracy"], rows["cleared"], strict=True), strict=True))
-        told = [
-            f"{100 * by_arm[arm][0]:.1f}{'' if by_arm[arm][1] else ' (untrained)'}" if arm in by_arm else ""
-            for arm in arms
-        ]
+        by_arm = {row["arm"]: _told(row) for row in rows.to_dict("records")}
+        told = [by_arm.get(arm, "") for arm in arms]
         lines.append(f"| {recipe}, {data} | {100 * rows['linear_accuracy'].iloc[0]:.1f} | {' | '.join(told)} |")
     return lines
+
+
+def _told(row: Mapping[Any, Any]) -> str:
+    """An arm's accuracy, with what is to be said of it."""
+    diverged = f"{row['diverged']} of {row['n']} diverged" if row.get("diverged") else ""
+    remarks = ", ".join(filter(None, ("" if row["cleared"] else "untrained", diverged)))
+    return f"{100 * row['test_accuracy']:.1f}" + (f" ({remarks})" if remarks else "")
 
 
 def update(readme: Path, scale: str, content: str) -> None:

@@ -81,7 +81,9 @@ def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) ->
                 noted, question.design, scale
             )
         runs = len({p.run_key for p in results.expansion.planned if p.run_key in store})
-        section = Section(question, results, results.judged, runs=runs)
+        found = question.published(results) if runs else {}
+        published = {name: table for name, table in found.items() if len(table)}
+        section = Section(question, results, results.judged, published=published, runs=runs)
         if runs or not section.old:
             sections.append(section)
     add_q_values([result for section in sections for result in section.claims])
@@ -106,8 +108,6 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
     use_style()
     sections = evaluate(questions, scale, store, lock)
     for section in sections:
-        found = section.question.published(section.results) if section.runs else {}
-        section.published = {name: published for name, published in found.items() if len(published)}
         for name, published in section.published.items():
             _table(published, store.root, name, folder=".")
     for section in sections:
