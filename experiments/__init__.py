@@ -15,7 +15,7 @@ from normlab.core.claim import Claim
 from normlab.core.design import Design, load_design
 from normlab.errors import NormlabError
 from normlab.report.choice import Situation
-from normlab.report.results import Results
+from normlab.report.results import Published, Results
 
 NAMES = (
     "gates",
@@ -61,9 +61,10 @@ class Experiment:
         found: pd.DataFrame | None = self.module.table(results) if hasattr(self.module, "table") else None
         return found
 
-    def published(self, results: Results) -> dict[str, pd.DataFrame]:
+    def published(self, results: Results) -> dict[str, Published]:
         """Tables that stand before all verdicts, by the name of their file."""
-        return {name: make(results) for name, make in getattr(self.module, "PUBLISHED", {}).items()}
+        known = getattr(self.module, "PUBLISHED", {})
+        return {name: Published(title, make(results)) for name, (title, make) in known.items()}
 
     def situations(self, results: Results) -> list[Situation]:
         """The situations that the experiment compares methods in, if it does."""

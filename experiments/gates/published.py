@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from normlab.core.claim import Text
 from normlab.core.statistics import interval
 from normlab.report.results import Results
 
@@ -134,4 +135,7 @@ def controls(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-PUBLISHED = {"gates": gates, "controls": controls}
+PUBLISHED = {
+    "gates": (Text("Are the nets trained?", "ネットは学習できているか"), gates),
+    "controls": (Text("Does what is known show?", "既知の効果は現れるか"), controls),
+}

@@ -25,7 +25,7 @@ from normlab.report.forest import forest
 from normlab.report.methods import method_table
 from normlab.report.overview import LETTER, WIDTH, Block, chips, overview_figure
 from normlab.report.readme import table, update
-from normlab.report.results import Results
+from normlab.report.results import Published, Results
 from normlab.report.site import build
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
@@ -88,7 +88,7 @@ class Toy:
     def situations(self, results: Results) -> list[Situation]:
         return []
 
-    def published(self, results: Results) -> dict[str, pd.DataFrame]:
+    def published(self, results: Results) -> dict[str, Published]:
         rows = [
             {
                 "recipe": "M",
@@ -101,7 +101,7 @@ class Toy:
             }
             for arm, value in (("none", 0.85), ("batch", 0.95), (HOSTILE, 0.91))
         ]
-        return {"gates": pd.DataFrame(rows)}
+        return {"gates": Published(Text(HOSTILE, HOSTILE), pd.DataFrame(rows))}
 
 
 @pytest.fixture

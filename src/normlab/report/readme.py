@@ -44,8 +44,8 @@ def table(sections: list[Section], scale: str, store: Store) -> str:
 
 def _gates(sections: list[Section]) -> list[str]:
     """A row a recipe: the accuracy of every arm, and of a linear model on the same images."""
-    found = next((s.published["gates"] for s in sections if "gates" in s.published), None)
-    if found is None or found.empty:
+    found = next((s.published["gates"].table for s in sections if "gates" in s.published), None)
+    if found is None:
         return []
     arms = list(dict.fromkeys(found["arm"]))
     lines = ["", "Test accuracy of the recipes, %:", "", f"| recipe, data | linear | {' | '.join(arms)} |"]

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from normlab.core.claim import Claim
+from normlab.core.claim import Claim, Text
 from normlab.core.design import Design
 from normlab.core.readings import of_one_run
 from normlab.core.trial import ClaimResult, SettingResult
@@ -22,6 +22,13 @@ from normlab.sweeps.expand import Expander, filled
 from normlab.sweeps.planned import Expansion
 from normlab.verdicts.cells import cell_table
 from normlab.verdicts.looks import expand_and_judge
+
+
+class Published(NamedTuple):
+    """A table that stands before all verdicts, and what it is called."""
+
+    title: Text
+    table: pd.DataFrame
 
 
 class Question(Protocol):
@@ -42,7 +49,7 @@ class Question(Protocol):
         """A table of the experiment's own, shown below its figure; mostly none."""
         ...
 
-    def published(self, results: "Results") -> dict[str, pd.DataFrame]:
+    def published(self, results: "Results") -> dict[str, Published]:
         """Tables that stand before all verdicts, by the name of their file; mostly none."""
         ...
 

@@ -23,7 +23,7 @@ from normlab.report.choice import Choice, Situation, choice_figure, choice_table
 from normlab.report.forest import forest
 from normlab.report.methods import method_table
 from normlab.report.overview import MARKS, Block, overview_figure
-from normlab.report.results import Question, Results
+from normlab.report.results import Published, Question, Results
 from normlab.report.style import DATA_TITLES, OLD, VERDICT_COLOURS, method_title, use_style
 from normlab.report.svg import save_figure
 from normlab.runs.store import Store
@@ -43,7 +43,7 @@ class Section:
     figure: str | None = None
     table: pd.DataFrame | None = None
     figures: dict[str, str] = field(default_factory=dict)
-    published: dict[str, pd.DataFrame] = field(default_factory=dict)
+    published: dict[str, Published] = field(default_factory=dict)
     runs: int = 0
 
     @property
@@ -82,7 +82,7 @@ def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) ->
             )
         runs = len({p.run_key for p in results.expansion.planned if p.run_key in store})
         found = question.published(results) if runs else {}
-        published = {name: table for name, table in found.items() if len(table)}
+        published = {name: each for name, each in found.items() if len(each.table)}
         section = Section(question, results, results.judged, published=published, runs=runs)
         if runs or not section.old:
             sections.append(section)
@@ -109,7 +109,7 @@ def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> tu
     sections = evaluate(questions, scale, store, lock)
     for section in sections:
         for name, published in section.published.items():
-            _table(published, store.root, name, folder=".")
+            _table(published.table, store.root, name, folder=".")
     for section in sections:
         decided = not section.claims or any(result.run for result in section.claims)
         figure = section.question.draw(section.results) if decided else None
@@ -308,7 +308,8 @@ def _render(
         loader=jinja2.PackageLoader("normlab.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     table = store.runs()
-    machine = json.loads(table["environment"].dropna().iloc[0]) if len(table) and "environment" in table else {}
+    made_on = [json.loads(text) for text in table["environment"].dropna().unique()] if "environment" in table else []
+    machines = sorted({" · ".join(filter(None, (e["cpu"], e.get("gpu"), f"torch {e['torch']}"))) for e in made_on})
     counts = Counter(result.verdict.word for section in sections if not section.old for result in section.claims)
     return environment.get_template("report.html").render(
         sections=sections,
@@ -317,7 +318,7 @@ def _render(
         both=both,
         colours=VERDICT_COLOURS,
         old_colour=OLD,
-        machine=machine,
+        machines=machines,
         methods=methods,
         choice=choice,
         method_title=method_title,
