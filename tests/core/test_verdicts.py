@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -288,15 +289,22 @@ def test_measures_over_rates_reduce_each_seeds_runs() -> None:
     assert str(found.verdict) == "holds"
 
 
-def test_a_picked_reading_is_chosen_on_tuning_seeds_only() -> None:
+TAKES: tuple[Literal["best", "worst"], ...] = ("best", "worst")
+
+
+def test_a_picked_reading_is_named_by_the_other_folds_on_validation_images() -> None:
+    """Reading 2 is better on validation images in all seeds but 0 and 5, which are a fold: that one's are named by the others."""
     table = Table()
-    for value, tuned, reported in ((1, 0.9, 0.3), (2, 0.5, 0.8)):
-        table.add("a", [tuned] * 2, role="tune", first_seed=100, measure=f"validation_accuracy_decay_{value}")
-        table.add("a", [reported] * 8, measure=f"test_accuracy_decay_{value}")
-    pick = Pick("{part}_accuracy_decay_{value}", (1, 2))
-    assert table.reader.picked(pick, Arm("g", {"arm": "a"}), {"setting": "s"}) == "test_accuracy_decay_1"
-    worst = Pick("{part}_accuracy_decay_{value}", (1, 2), "worst")
-    assert table.reader.picked(worst, Arm("g", {"arm": "a"}), {"setting": "s"}) == "test_accuracy_decay_2"
+    table.add("a", [0.5] * 10, measure="validation_accuracy_decay_1")
+    table.add("a", [0.3 if seed in (0, 5) else 0.6 for seed in range(10)], measure="validation_accuracy_decay_2")
+    for value in (1, 2):
+        table.add("a", [value / 10 + seed / 1000 for seed in range(10)], measure=f"test_accuracy_decay_{value}")
+    best, worst = (Arm("g", {"arm": "a"}, Pick("{part}_accuracy_decay_{value}", (1, 2), take)) for take in TAKES)
+    found = table.reader.effects(Contrast(T, "test_accuracy", best), {"setting": "s"}, {}, range(10))
+    assert list(found.by_seed.values()) == pytest.approx([0.2 + seed / 1000 for seed in range(10)])
+    spread = table.reader.effects(Contrast(T, "test_accuracy", best, worst), {"setting": "s"}, {}, range(10))
+    assert list(spread.by_seed.values()) == pytest.approx([0.1] * 10)
+    assert sorted(np.mean(list(pair.values())) for pair in spread.pairs) == pytest.approx([-0.1, 0.1])
 
 
 def test_holm_counts_claims_that_were_not_run() -> None:

@@ -233,6 +233,7 @@ def test_runs_to_choose_by_are_measured_on_validation_alone(store: Store, compos
     ("change", "message"),
     [
         ({"grids": {"g": {"axis": {}}}}, "grids.g.axis: there is no such setting"),
+        ({"grids": {"g": {"settings": ["nowhere"]}}}, "grids.g: scale quick has no setting 'nowhere'"),
         ({"scales": {"quick": {"seeds": {"tune": [0], "report": [0]}, "settings": {}}}}, "overlap"),
         (
             {"grids": {"g": {"choose": {"over": {}, "levels": {"x": {"best": "a", "of": "b"}}}}}},

@@ -172,6 +172,20 @@ def test_recalibration_gives_the_moments_of_all_images() -> None:
     assert net[0].momentum == 0.1
 
 
+def test_statistics_are_recalibrated_over_images_as_training_shows_them(make_config: Make) -> None:
+    """While weights stand still, a long average and recalibrated statistics agree; plain images, not augmented, would give others."""
+    still = {"data.augment": "crop", "optimizer.lr": 1e-12, "training.epochs": 150, "measure.final": "all"}
+    config = make_config(still, norm="batch")
+    trained = train(config)
+    splits = load_splits(config.data, config.seed)
+    net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
+    net.load_state_dict(trained.weights)
+    recalibrate(net, splits.train.images)
+    plain, _ = evaluate(net, splits.test)
+    average, recalibrated = (trained.measures[f"test_loss_{kind}"] for kind in ("decay_0.99", "recalibrated"))
+    assert abs(recalibrated - average) < abs(plain - average) / 3
+
+
 def test_batch_statistics_are_used_and_leave_no_trace() -> None:
     net = nn.Sequential(BatchNorm(2))
     x = torch.randn(8, 2, 3, 3) * 4

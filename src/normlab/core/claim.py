@@ -23,9 +23,9 @@ class Text:
 
 @dataclass(frozen=True)
 class Pick:
-    """One of several readings of the same run, chosen on tuning seeds.
+    """One of several readings of the same run, named as an :class:`Extreme` is: for each fold of the seeds by the others' means.
 
-    ``measure`` has places for ``{part}`` (validation where it is chosen, test where it is reported) and ``{value}``.
+    ``measure`` has places for ``{part}`` (validation where it is named, test where it is reported) and ``{value}``.
     """
 
     measure: str
@@ -95,6 +95,11 @@ class Contrast:
     def arms(self) -> tuple[Arm, ...]:
         """All arms it reads."""
         return tuple(arm for arm in (self.plus, self.minus, *(self.less or ())) if arm is not None)
+
+    @property
+    def is_range(self) -> bool:
+        """Whether it is the best level of a range less the worst, so that all pairs of levels bound it."""
+        return self.minus is not None and all(a.extreme or isinstance(a.measure, Pick) for a in (self.plus, self.minus))
 
 
 @dataclass(frozen=True)

@@ -260,6 +260,9 @@ class Design(Strict):
         for name, scale in self.scales.items():
             for unknown in sorted(set(scale.grids or ()) - set(self.grids)):
                 raise ValueError(f"scales.{name}.grids: there is no grid {unknown!r}")
+            for grid in scale.grids or self.grids:
+                for setting in sorted(set(self.grids[grid].at_scale(name).settings or ()) - set(scale.settings)):
+                    raise ValueError(f"grids.{grid}: scale {name} has no setting {setting!r}")
         return self
 
     @classmethod

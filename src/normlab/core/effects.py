@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from normlab.core.claim import Arm, Case, Contrast, Pick
+from normlab.core.levels import extreme_levels
 from normlab.core.over_runs import OverRuns
 from normlab.core.reading import Reading, Value
 from normlab.core.readings import AnyReading, higher_is_better, of_one_run, parse
@@ -27,7 +28,6 @@ class Numbers(Protocol):
 
 
 Row = Mapping[str, Any]  # of a table of cells
-FOLDS = 5  # of the seeds, where a range's levels are named by other seeds than those they are counted at
 
 
 @dataclass
@@ -57,9 +57,9 @@ class Effects:
 
 @dataclass
 class Side:
-    """An arm's value for each seed, and the runs that it was read off."""
+    """An arm's value for each seed, what was read, and off which runs."""
 
-    reading: AnyReading
+    readings: Mapping[int, AnyReading]
     values: dict[int, Value | None] = field(default_factory=dict)
     keys: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
@@ -68,7 +68,7 @@ def _are_the_same(sides: Sequence[Side]) -> bool:
     """Whether a contrast compares readings with themselves."""
     if len(sides) % 2:
         return False
-    return all(a.reading == b.reading and a.keys == b.keys for a, b in zip(sides[::2], sides[1::2], strict=True))
+    return all(a.readings == b.readings and a.keys == b.keys for a, b in zip(sides[::2], sides[1::2], strict=True))
 
 
 def _number(value: Value, contrast: Contrast) -> float:
@@ -140,7 +140,7 @@ class CellReader:
             result.by_seed[seed] = _theta([_number(v, contrast) for v in numbers], contrast)
         if contrast.signed and self._sign_on_tuning_seeds(contrast, at, constants) < 0:
             result.by_seed = {seed: -value for seed, value in result.by_seed.items()}
-        if contrast.plus.extreme:
+        if contrast.is_range:
             result.pairs = self._pairs(contrast, at, constants, seeds)
         return result
 
@@ -157,9 +157,8 @@ class CellReader:
         by_seed: dict[int, list[Row]] = {}
         for row in self.rows(arm, at):
             by_seed.setdefault(row["seed"], []).append(row)
-        reading = self._reading(arm, contrast, at, constants)
-        named = self._named_levels(arm, by_seed, reading, seeds) if arm.extreme else {}
-        side = Side(reading)
+        side = Side(self._readings(arm, contrast, constants, by_seed, seeds))
+        named = self._named_levels(arm, by_seed, side.readings, seeds) if arm.extreme else {}
         for seed in seeds:
             rows = by_seed.get(seed, [])
             if not rows or any(self.numbers.status(row["run_key"]) in (None, "missing") for row in rows):
@@ -169,6 +168,7 @@ class CellReader:
                 rows = [row for row in rows if row[arm.extreme.axis] == named[seed]]
             keys = [row["run_key"] for row in rows]
             side.keys[seed] = tuple(keys)
+            reading = side.readings[seed]
             if isinstance(reading, OverRuns):
                 found = [self.numbers.value(key, reading.each) for key in keys]
                 places = [row[contrast.over or ""] for row in rows]
@@ -192,68 +192,74 @@ class CellReader:
                 for row in self._of_role.get((arm.grid, "tune"), [])
                 if all(row.get(k) == v for k, v in alike.items())
             ]
-            name = str(self._reading(arm, contrast, at, constants)).replace("test_", "validation_", 1)
+            name = str(self._reading(arm, contrast, constants)).replace("test_", "validation_", 1)
             found = [v for row in rows if (v := self.numbers.value(row["run_key"], of_one_run(name)))]
             means.append(float(np.mean([_number(value, contrast) for value in found])) if found else math.nan)
         if contrast.minus is None:
             means.insert(1, contrast.reference)
         return _theta(means, contrast)
 
+    def _readings(
+        self,
+        arm: Arm,
+        contrast: Contrast,
+        constants: Mapping[str, float],
+        by_seed: Mapping[int, list[Row]],
+        seeds: Sequence[int],
+    ) -> dict[int, AnyReading]:
+        """What is read of each seed's runs."""
+        pick = arm.measure
+        if not isinstance(pick, Pick):
+            return dict.fromkeys(seeds, self._reading(arm, contrast, constants))
+        on_validation = {value: of_one_run(pick.named("validation", value)) for value in pick.values}
+        measured = {
+            value: {
+                seed: found.number if (found := self.numbers.value(rows[0]["run_key"], reading)) else None
+                for seed, rows in by_seed.items()
+            }
+            for value, reading in on_validation.items()
+        }
+        better = higher_is_better(str(on_validation[pick.values[0]]))
+        named = extreme_levels(measured, seeds, better == (pick.take == "best"))
+        return {seed: parse(pick.named("test", named[seed])) for seed in seeds}
+
     def _named_levels(
-        self, arm: Arm, by_seed: Mapping[int, list[Row]], reading: AnyReading, seeds: Sequence[int]
+        self, arm: Arm, by_seed: Mapping[int, list[Row]], readings: Mapping[int, AnyReading], seeds: Sequence[int]
     ) -> dict[int, Any]:
-        """The level of a range that each seed is counted at: the best or worst of the other folds' means on validation images."""
+        """The level along an axis that each seed is counted at, by the other folds' means on validation images."""
         assert arm.extreme is not None
-        axis, name = arm.extreme.axis, str(reading).replace("test_", "validation_", 1)
+        name = str(readings[seeds[0]]).replace("test_", "validation_", 1)
         on_validation = of_one_run(name)
-        sign = (1 if higher_is_better(name) else -1) * (1 if arm.extreme.take == "best" else -1)
-        measured: dict[Any, dict[int, float]] = {}
-        for place, seed in enumerate(seeds):
-            for row in by_seed.get(seed, []):
-                value = self.numbers.value(row["run_key"], on_validation)
-                measured.setdefault(row[axis], {})[place] = sign * value.number if value else -math.inf
-
-        def mean(level: Any, fold: int) -> float:
-            others = [v for place, v in measured[level].items() if place % FOLDS != fold]
-            return sum(others) / len(others) if others else -math.inf
-
-        best = {fold: max(measured, key=lambda level: mean(level, fold), default=None) for fold in range(FOLDS)}
-        return {seed: best[place % FOLDS] for place, seed in enumerate(seeds)}
+        measured: dict[Any, dict[int, float | None]] = {}
+        for seed, rows in by_seed.items():
+            for row in rows:
+                found = self.numbers.value(row["run_key"], on_validation)
+                measured.setdefault(row[arm.extreme.axis], {})[seed] = found.number if found else None
+        return extreme_levels(measured, seeds, higher_is_better(name) == (arm.extreme.take == "best"))
 
     def _pairs(
         self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float], seeds: Sequence[int]
     ) -> list[dict[int, float]]:
         """The effects of every ordered pair of levels of a range."""
-        assert contrast.plus.extreme is not None
-        axis = contrast.plus.extreme.axis
-        levels = list(dict.fromkeys(row[axis] for row in self.rows(contrast.plus, at)))
         sides = [
-            self._side(
-                replace(contrast.plus, axes={**contrast.plus.axes, axis: level}, extreme=None),
-                contrast, at, constants, seeds, Effects({}),
-            ).values
-            for level in levels
-        ]  # fmt: skip
+            self._side(arm, contrast, at, constants, seeds, Effects({})).values
+            for arm in self._levels(contrast.plus, at)
+        ]
         return [
             {s: _number(x, contrast) - _number(y, contrast) for s in seeds if (x := a.get(s)) and (y := b.get(s))}
             for a, b in itertools.permutations(sides, 2)
         ]
 
-    def _reading(
-        self, arm: Arm, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float]
-    ) -> AnyReading:
+    def _levels(self, arm: Arm, at: Mapping[str, Any]) -> list[Arm]:
+        """An arm of a range at each of its levels."""
         if isinstance(arm.measure, Pick):
-            return parse(self.picked(arm.measure, arm, at))
-        return parse((arm.measure or contrast.measure).format(**constants))
+            return [replace(arm, measure=arm.measure.named("test", value)) for value in arm.measure.values]
+        assert arm.extreme is not None
+        axis = arm.extreme.axis
+        levels = dict.fromkeys(row[axis] for row in self.rows(arm, at))
+        return [replace(arm, axes={**arm.axes, axis: level}, extreme=None) for level in levels]
 
-    def picked(self, pick: Pick, arm: Arm, at: Mapping[str, Any]) -> str:
-        """The reported reading whose mean over tuning seeds is best (or worst); the first one while none are there."""
-        keys = [row["run_key"] for row in self.rows(arm, at, "tune")]
-
-        def mean(value: float) -> float:
-            name = pick.named("validation", value)
-            found = [v.number for key in keys if (v := self.numbers.value(key, of_one_run(name))) is not None]
-            return (1 if higher_is_better(name) else -1) * sum(found) / len(found) if found else float("-inf")
-
-        chosen = (max if pick.take == "best" else min)(pick.values, key=mean)
-        return pick.named("test", chosen)
+    def _reading(self, arm: Arm, contrast: Contrast, constants: Mapping[str, float]) -> AnyReading:
+        name = arm.measure or contrast.measure
+        assert not isinstance(name, Pick)
+        return parse(name.format(**constants))

@@ -183,6 +183,13 @@ def moved(images: Tensor, motion: Tensor, padding: float) -> Tensor:
     return found if images.is_contiguous(memory_format=torch.channels_last) else found.contiguous()
 
 
+def as_trained(split: Split, config: DataConfig, seed: int) -> Tensor:
+    """The images of ``split`` as training shows them: each once, under an augmentation that the seed draws."""
+    if config.augment == "none":
+        return split.images
+    return augment(split.images, config.augment, generator(seed, "calibration"), split.padding)
+
+
 def sent(values: Tensor, device: torch.device) -> Tensor:
     """``values`` on ``device``; a GPU gets them without being waited for."""
     return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values

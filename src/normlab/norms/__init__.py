@@ -64,7 +64,7 @@ def method_of(config: NormConfig) -> Method:
     """
     if config.target is None:
         return find_method(config.name)
-    found = declaration(custom.find(config.target))
+    found = declaration(custom.kind_of(config))
     if found is None or found.build is custom.build:
         return found or custom.METHOD
     # One of ours or PyTorch's, or a descendant: built as the user's, with all that it does.

@@ -1,4 +1,4 @@
-"""A user's own class: ``norm=custom norm.target=my_pkg.MyNorm``.
+"""A user's own norm: ``norm=custom norm.target=my_pkg.MyNorm``.
 
 Whatever goes wrong in it is told as the user's, with their line and their message.
 """
@@ -19,8 +19,10 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
+from normlab.config import NormConfig
 from normlab.errors import NormlabError, first_line
 from normlab.norms.method import Method
+from normlab.norms.target import Maker, bound_to, digest_of, load, split, unwrapped
 
 WIDTHS = (
     "num_features",
@@ -33,26 +35,44 @@ WIDTHS = (
 )  # names of the first axis's size
 
 
-def find(target: str) -> type[nn.Module]:
-    """The class that a dotted path names.
+def find(target: str) -> Maker:
+    """The class or factory that a target names (:mod:`normlab.norms.target`).
 
     Raises:
-        NormlabError: if the module or the class is not there, cannot be imported, or is no ``torch.nn.Module``.
+        NormlabError: if it is not there, cannot be imported, or makes no ``torch.nn.Module``.
     """
-    module_name, _, class_name = target.rpartition(".")
+    where, name = split(target)
     try:
-        found = getattr(importlib.import_module(module_name), class_name)
+        found = load(target)
     except (ModuleNotFoundError, ValueError, AttributeError) as error:
-        if not _is_about(error, module_name, class_name):
+        if not _is_about(error, where, name):
             raise _blamed(target, error) from error
         raise NormlabError(
-            f"norm.target={target}: {first_line(error)}; give a dotted path such as my_pkg.MyNorm, with its folder on PYTHONPATH"
+            f"norm.target={target}: {first_line(error)}; give a dotted path such as my_pkg.MyNorm, with its folder on PYTHONPATH, "
+            "or a file such as ./my_norms.py:MyNorm"
         ) from error
     except Exception as error:  # whatever the user's file raises while it is read
         raise _blamed(target, error) from error
-    if not (inspect.isclass(found) and issubclass(found, nn.Module)):
-        raise NormlabError(f"norm.target={target} is no torch.nn.Module class")
+    if (
+        not callable(found)
+        or isinstance(found, nn.Module)
+        or (inspect.isclass(found) and not issubclass(found, nn.Module))
+    ):
+        raise NormlabError(f"norm.target={target} is no torch.nn.Module class, nor a function that makes one")
     return found
+
+
+def kind_of(config: NormConfig) -> type[nn.Module]:
+    """The class of the norms that a target makes: of a factory, that of one it makes for 16 features.
+
+    Raises:
+        NormlabError: as :func:`build` does.
+    """
+    assert config.target is not None
+    found = unwrapped(find(config.target))
+    if inspect.isclass(found) and issubclass(found, nn.Module):
+        return found
+    return type(build(16, **config.options()))
 
 
 def _is_about(error: Exception, module_name: str, class_name: str) -> bool:
@@ -66,7 +86,7 @@ def build(num_features: int, target: str, **options: object) -> nn.Module:
     """``target`` with its options, and ``num_features`` under the name that its constructor has for it, or else as its first argument.
 
     Raises:
-        NormlabError: for whatever the constructor raises.
+        NormlabError: for whatever the constructor raises, and a factory that gives no module.
     """
     found = find(target)
     try:
@@ -87,6 +107,8 @@ def build(num_features: int, target: str, **options: object) -> nn.Module:
         norm = found(**{name: num_features}, **options) if name else found(num_features, **options)
     except Exception as error:
         raise _blamed(target, error, f" built with num_features={num_features} and {options}") from error
+    if not isinstance(norm, nn.Module):
+        raise NormlabError(f"norm.target={target} gives a {type(norm).__name__}, where a torch.nn.Module is wanted")
     norm.users_own = True  # type: ignore[assignment]
     norm.register_forward_hook(_check_output)
     return norm
@@ -137,7 +159,7 @@ def _blamed(target: str, error: Exception, what: str = "") -> NormlabError:
 
 def _own_frame(target: str, error: Exception) -> traceback.FrameSummary | None:
     """The last place in the user's own files, or in the file of the class, that an error passed through."""
-    module = sys.modules.get(target.rpartition(".")[0])
+    module = sys.modules.get(split(target)[0])
     files = {getattr(module, "__file__", None)}
     frames = traceback.extract_tb(error.__traceback__)
     return next((f for f in reversed(frames) if f.filename in files or _is_users(f.filename)), None)
@@ -147,12 +169,15 @@ def source_digest(target: str) -> str:
     """A digest of the file that defines the class and of the user's own files that it imports, directly or through others, so that a
     run made with an older version is not taken for this one.
     """
-    kind = find(target)
+    found = find(target)
+    kind = unwrapped(found)
     module = inspect.getmodule(kind)
     try:
         sources = [inspect.getsource(module or kind)]
-    except (OSError, TypeError):  # defined in a notebook or built in: nothing to read
-        sources = [f"{kind.__module__}.{kind.__qualname__}"]
+    except (OSError, TypeError):  # defined in a notebook or built in
+        sources = [digest_of(kind)]
+    if found is not kind:
+        sources.append(bound_to(found))
     if module is not None:
         sources += [Path(file).read_text(encoding="utf-8", errors="replace") for file in _imported(module)]
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from normlab.config import RunConfig, StopConfig
 from normlab.core.metric import CLASSIFICATION
-from normlab.data.batches import FIXED, Batches, Split, Splits, shift_images
+from normlab.data.batches import FIXED, Batches, Split, Splits, as_trained, shift_images
 from normlab.nets.block import memory_format
 from normlab.nets.checkpoint import forward_of
 from normlab.seeds import generator
@@ -49,7 +50,7 @@ class Supervised:
             load_all_but_head(self.net, pretrained)
         self.net.to(device, memory_format=memory_format(config.numerics.layout))  # type: ignore[call-overload]
         if config.training.statistics == "target":
-            recalibrate(self.net, self.splits.train.images)
+            recalibrate(self.net, self._as_trained(self.splits.train))
         self.batches = Batches(self.splits.train, config.data, config.seed)
         self.steps, self.per_epoch = planned_steps(config, self.batches.per_epoch)
         self.optimizer = make_optimizer(config.optimizer, self.net.parameters())
@@ -87,7 +88,7 @@ class Supervised:
         row["validation_loss"], row["validation_accuracy"] = evaluate(self.net, self.splits.validation)
         if self.config.measure.train_set:
             part = self._part(CALIBRATION_IMAGES)
-            with recalibrated(self.net, part.images):
+            with recalibrated(self.net, self._as_trained(part)):
                 row["train_set_loss"], row["train_set_accuracy"] = evaluate(self.net, part)
                 _, row["validation_accuracy_recalibrated"] = evaluate(self.net, self.splits.validation)
         training_mode(self.net, self.config.training.statistics)
@@ -105,7 +106,7 @@ class Supervised:
         if stop.measure == "train_loss":
             return losses[-stop.every :].mean().item() <= stop.at
         asked = self._part(STOP_IMAGES)
-        with recalibrated(self.net, asked.images):
+        with recalibrated(self.net, self._as_trained(asked)):
             loss, accuracy = evaluate(self.net, asked if stop.measure == "train_set_loss" else self.splits.validation)
         self.net.train()
         return loss <= stop.at if stop.measure == "train_set_loss" else accuracy >= stop.at
@@ -113,7 +114,8 @@ class Supervised:
     def measure(self) -> dict[str, float]:
         seen = at_end(self.splits, self.config, self.steps)
         decays = self.config.measure.final == "all"
-        return final_measures(self.net, self.statistics, seen, self.config.data.batch_size, decays)
+        shown = self._as_trained(seen.train)
+        return final_measures(self.net, self.statistics, seen, shown, self.config.data.batch_size, decays)
 
     def facts(self) -> dict[str, float]:
         parameters = sum(p.numel() for p in self.net.parameters())
@@ -140,7 +142,12 @@ class Supervised:
 
     def _part(self, size: int) -> Split:
         """The first training samples."""
-        return Split(self.splits.train.images[:size], self.splits.train.labels[:size])
+        train = self.splits.train
+        return replace(train, images=train.images[:size], labels=train.labels[:size])
+
+    def _as_trained(self, split: Split) -> Tensor:
+        """The images of ``split`` as training shows them."""
+        return as_trained(split, self.config.data, self.config.seed)
 
     def _probe_batch(self) -> Split:
         validation = self.splits.validation

@@ -45,15 +45,21 @@ def _measure(
 
 
 def final_measures(
-    net: nn.Module, statistics: RunningStatistics, splits: Splits, batch_size: int, decays: bool = True
+    net: nn.Module,
+    statistics: RunningStatistics,
+    splits: Splits,
+    as_trained: Tensor,
+    batch_size: int,
+    decays: bool = True,
 ) -> dict[str, float]:
-    """The measures at the end of a run.
+    """The measures at the end of a run, whose training shows ``splits.train`` as it is in ``as_trained``.
 
-    ``<split>_loss`` and ``<split>_accuracy`` with the configured running averages; with suffix ``_recalibrated``,
-    ``_batch`` (the batches' own statistics, in batches of the training's size) and ``_decay_<d>`` for each decay of the
-    ladder (``_phases``: of a decay changed by phase) if ``decays``, for validation and test. Without running statistics the first holds
-    for the others too, and there is no ladder; nor is there where they feed training. Where a norm of the user's own keeps
-    buffers and declares nothing of them, only the first is known and recorded. The net is left with the configured running averages.
+    ``<split>_loss`` and ``<split>_accuracy`` with the configured running averages. For validation and test also with suffix
+    ``_recalibrated`` (statistics over ``as_trained``, since plain images have others than augmented ones), ``_batch`` (the batches'
+    own statistics, in batches of the training's size) and ``_decay_<d>`` for each decay of the ladder (``_phases``: of a decay changed by
+    phase) if ``decays``. Without running statistics the first holds for the others too, and there is no ladder; nor is there where
+    they feed training. Where a norm of the user's own keeps buffers and declares nothing of them, only the first is known and
+    recorded. The net is left with the configured running averages.
     """
     measures: dict[str, float] = {}
 
@@ -85,7 +91,7 @@ def final_measures(
             statistics.install_phases()
             record(part, "_phases", evaluate(net, split))
         record(part, "_batch", evaluate_on_batch_statistics(net, split, batch_size))
-    with recalibrated(net, train.images):
+    with recalibrated(net, as_trained):
         record("train", "_recalibrated", evaluate(net, train))
         for part, split in parts.items():
             record(part, "_recalibrated", evaluate(net, split))

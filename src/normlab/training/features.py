@@ -1,6 +1,7 @@
 """How much the features of a trained net tell a simple classifier, on its own data and on other images."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from normlab.config import DataConfig, RunConfig
 from normlab.data import find_image_set
-from normlab.data.batches import Split, Splits, load_splits, shifted
+from normlab.data.batches import Split, Splits, as_trained, load_splits, shifted
 from normlab.training.statistics import recalibrate
 
 TRAIN, TEST, NEIGHBOURS = 2000, 2000, 10
@@ -23,7 +24,8 @@ def features(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, flo
     most 2,000 training images. ``other_linear`` and ``other_neighbours``: the same on another data set's images, resized
     to this net's input, where there is one.
     """
-    recalibrate(net, splits.train.images[:TRAIN])
+    first = replace(splits.train, images=splits.train.images[:TRAIN], labels=splits.train.labels[:TRAIN])
+    recalibrate(net, as_trained(first, config.data, config.seed))
     return _probe(net, splits.train, splits.test, "") | _on_other(net, config, splits)
 
 
