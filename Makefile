@@ -25,9 +25,9 @@ LAUNCH_basic := hydra/launcher=basic
 LAUNCH_slurm := hydra/launcher=submitit_slurm sweep.workers=$(JOBS) hydra.launcher.array_parallelism=$(JOBS)
 LAUNCH_ray := hydra/launcher=ray hydra.launcher.n_jobs=$(JOBS) hydra.launcher.address=$(ADDRESS)
 # Names of folders and further arguments go by the environment: on a shell's line spaces, quotes and brackets would break them.
-WITH_RESULTS := reproduce train sweep report readme claim compare bench cost status dashboard gpu-pack gpu-merge
+WITH_RESULTS := reproduce train sweep report readme claim trial compare bench cost status dashboard gpu-pack gpu-merge
 $(WITH_RESULTS): export NORMLAB_RESULTS = $(value RESULTS)
-train sweep compare data: export NORMLAB_ARGS = $(value ARGS)
+train sweep trial compare data: export NORMLAB_ARGS = $(value ARGS)
 R := "$$NORMLAB_RESULTS"
 LAUNCH = $(or $(LAUNCH_$(LAUNCHER)),$(error unknown LAUNCHER=$(LAUNCHER); there are joblib, basic, ray, slurm))
 
@@ -41,6 +41,7 @@ help: ## this list
 #   SCALE=quick|cpu|gpu     how large (quick: embedded digits; cpu: MNIST and CIFAR-10)
 #   EXPERIMENT=name         one of those that `make status` lists
 #   CLAIM=id                one claim of the report
+#   NORM=name MINUTES=n     a norm on trial, and for how long; ARGS are its options, such as ARGS="norm.num_groups=4"
 #   JOBS=n                  processes of a sweep (default: one a core)
 #   LAUNCHER=joblib|basic|ray|slurm
 #                           local processes, everything in one process, Ray tasks (.venv/bin/pip install -e ".[ray]"), or Slurm
@@ -92,6 +93,11 @@ readme: setup ## write the verdict table of SCALE into README.md
 claim: setup ## run what one claim lacks, show its verdict and figure: make claim CLAIM=before-is-better
 	@test -n "$(CLAIM)" || { echo "error: say which claim, CLAIM=<id>; the report lists them" >&2; exit 2; }
 	@$(NORMLAB) claim "$(CLAIM)" --scale $(SCALE) --results $(R) -- $(LAUNCH)
+
+.PHONY: trial
+trial: setup ## your norm on trial: make trial NORM=./my_norms.py:MyNorm SCALE=cpu MINUTES=30
+	@test -n "$(NORM)" || { echo "error: say which norm, NORM=./my_norms.py:MyNorm or my_pkg.MyNorm" >&2; exit 2; }
+	@$(NORMLAB) trial "$(NORM)" --scale $(SCALE) --results $(R) $(if $(MINUTES),--minutes $(MINUTES)) --jobs $(JOBS) $(if $(OPEN),--open)
 
 .PHONY: compare
 compare: setup ## two norms from the runs that are there: make compare ARGS="batch my_pkg.MyNorm"

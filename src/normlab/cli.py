@@ -77,6 +77,24 @@ def claim(
 
 
 @app.command()
+def trial(
+    norm: Annotated[
+        str, typer.Argument(help="my_pkg.MyNorm, my_pkg:make_norm, ./my_norm.py:MyNorm, or a method's name")
+    ],
+    options: Annotated[list[str] | None, typer.Argument(help="its options, such as norm.num_groups=4")] = None,
+    minutes: Annotated[float | None, typer.Option(help="how long; 3 at quick and 30 at cpu by default")] = None,
+    scale: Scale = "quick",
+    results: Results = "results",
+    jobs: Jobs = 0,
+    open_page: Annotated[bool, typer.Option("--open", help="open the report card in a browser")] = False,
+) -> None:
+    """A norm of your own beside the others: is it right, how good, how easy, how robust, what does it cost."""
+    from normlab.commands.trial import trial as command
+
+    command(norm, options or (), minutes, scale, results, jobs, open_page)
+
+
+@app.command()
 def compare(first: str, second: str, scale: Scale = "quick", results: Results = "results") -> None:
     """Two norms from the runs that are there: normlab compare batch my_pkg.MyNorm."""
     from normlab.commands.compare import compare as command

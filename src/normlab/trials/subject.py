@@ -1,0 +1,101 @@
+"""What is on trial: a norm of one's own, or a method by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from normlab.config import NormConfig
+from normlab.errors import NormlabError, first_line
+from normlab.norms import METHODS, make_norm, method_of, wrap_layer
+from normlab.norms.custom import users_errors_told
+from normlab.norms.method import Method
+from normlab.norms.properties import properties
+from normlab.norms.target import Maker, label_of, offer
+from normlab.sweeps.compose import Composer
+
+WIDTH = 16  # channels of the norm that is looked at
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A norm on trial: how readers call it, the overrides that put it into a net, and its part of the configuration."""
+
+    label: str
+    overrides: Mapping[str, Any]
+    config: NormConfig = field(repr=False)
+
+    @classmethod
+    def of(cls, norm: str | Maker, options: Mapping[str, Any] | None = None) -> "Subject":
+        """From a class or factory, its target (``my_pkg.MyNorm``, ``my_pkg:make``, ``./mine.py:MyNorm``), or a method's name.
+
+        Raises:
+            NormlabError: if there is no such norm, or it cannot be built with these options.
+        """
+        given = {f"norm.{name}": value for name, value in (options or {}).items()}
+        if isinstance(norm, str) and norm in METHODS and norm != "custom":
+            label, overrides = norm, {"norm": norm} | given
+        else:
+            target = norm if isinstance(norm, str) else offer(norm)
+            given = {f"+{name}": value for name, value in given.items()}
+            label, overrides = label_of(target), {"norm": "custom", "norm.target": target} | given
+        subject = cls(label, overrides, Composer()(overrides).norm)
+        subject._normalizes_maps()
+        return subject
+
+    def _normalizes_maps(self) -> None:
+        """Refuse what no convolutional net could have.
+
+        Raises:
+            NormlabError: with what the norm said.
+        """
+        x = torch.randn(4, WIDTH, 5, 5, generator=torch.Generator().manual_seed(0))
+        try:
+            with users_errors_told(self.config.target):
+                self.norm()(x)
+        except NormlabError:
+            raise
+        except Exception as error:
+            said = f"{type(error).__name__}: {first_line(error)}"
+            raise NormlabError(
+                f"{self.label} does not normalize maps (N, C, H, W) of shape {tuple(x.shape)}: {said}"
+            ) from error
+
+    @property
+    def method(self) -> Method:
+        """What is declared of it."""
+        return method_of(self.config)
+
+    @cached_property
+    def mixes(self) -> tuple[str, ...]:
+        """What else an output depends on, as declared, or else measured."""
+        return self.method.mixes or properties(self.config).mixes
+
+    def norm(self, dtype: torch.dtype = torch.float32, positions: bool = True, seed: int = 0) -> nn.Module:
+        """A norm of :data:`WIDTH` channels whose parameters are drawn at random, in training mode.
+
+        Raises:
+            NormlabError: if it cannot be built.
+        """
+        norm = make_norm(self.config, WIDTH, positions=positions)
+        if attach := getattr(norm, "attach", None):
+            attach(nn.Conv2d(3, WIDTH, 3, padding=1))
+        source = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in norm.parameters():
+                parameter.add_(0.3 * torch.randn(parameter.shape, generator=source))
+        return norm.to(dtype).train()
+
+    def layer(self) -> tuple[nn.Module, nn.Module]:
+        """A convolution, wrapped if the method wraps, and the norm behind it."""
+        conv = nn.Conv2d(3, WIDTH, 3, padding=1)
+        norm = self.norm()
+        wrap_layer(self.config, conv, torch.Generator().manual_seed(0))
+        return conv, norm
+
+    def in_ghosts(self, size: int) -> dict[str, Any]:
+        """Its overrides where so many images share statistics: nothing but the norm where it reads no other samples."""
+        return dict(self.overrides) | ({"norm.statistics_batch": size} if "samples" in self.mixes else {})
