@@ -118,7 +118,7 @@ class NetConfig(Strict):
     differ in more than the norm. ``zero_init_residual`` starts the last γ of every residual branch at
     0, so that each block starts as its skip. ``dropout`` is the probability with which an activation before the head is set to 0;
     ``disturbance`` the size of random scales and shifts behind every norm of a chain, whose distribution ``disturbance_moves``
-    from step to step or not.
+    from step to step or not. ``target`` is a net of one's own (``custom``), called with ``options``.
     """
 
     name: str
@@ -134,11 +134,28 @@ class NetConfig(Strict):
     dropout: ProperShare = 0.0
     disturbance: NonNegativeFloat = 0.0
     disturbance_moves: bool = True
+    target: str | None = None
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ones_own_has_widths_of_its_own(cls, values: Any) -> Any:
+        return {"widths": (), **values} if isinstance(values, Mapping) and values.get("name") == "custom" else values
 
     @model_validator(mode="after")
     def _depth_fits_the_net(self) -> Self:
-        if not self.widths and self.name != "linear":
-            raise ValueError(f"net.widths=[]: net={self.name} has at least one; only net=linear has none")
+        if self.target is None and self.name == "custom":
+            raise ValueError("net=custom is a net of your own; name it, net.target=my_pkg.MyNet")
+        if self.name == "custom":
+            own = {"name", "target", "options"} | (set() if self.widths else {"widths"})
+            if other := sorted(set(self.model_dump(exclude_defaults=True)) - own):
+                raise ValueError(
+                    f"net.{other[0]}: a net of your own decides that itself; give it what it takes as net.options"
+                )
+        if not self.widths and self.name not in ("linear", "custom"):
+            raise ValueError(
+                f"net.widths=[]: net={self.name} has at least one; only net=linear and net=custom have none"
+            )
         if isinstance(self.depth, tuple) and (self.name != "cnn" or len(self.depth) != len(self.widths)):
             raise ValueError(
                 f"net.depth={list(self.depth)}: only net=cnn takes a depth a stage, one for each of its {len(self.widths)} stages"
@@ -336,6 +353,12 @@ class RunConfig(Strict):
     def plain(self) -> dict[str, Any]:
         """As plain data, which :meth:`parse` takes back: for plans, processes and files."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """What is of the user's own, by where it stands."""
+        named = {"norm.target": self.norm.target, "net.target": self.net.target}
+        return {key: target for key, target in named.items() if target}
 
     @property
     def pretraining(self) -> "RunConfig | None":

@@ -12,7 +12,7 @@ from torch import nn
 from normlab.config import NormConfig
 from normlab.errors import NormlabError
 from normlab.norms import make_norm, method_of, norm_version
-from normlab.norms.target import label_of, load, offer
+from normlab.targets import label_of, load, offer
 
 TEXT = """
 import functools

@@ -6,18 +6,20 @@ from torch import nn
 
 from normlab.config import NetConfig, NormConfig
 from normlab.errors import NormlabError
-from normlab.nets import cnn, linear, mlp, normfree, resnet
+from normlab.nets import cnn, custom, linear, mlp, normfree, resnet
 from normlab.nets.block import Parts
 from normlab.nets.disturbance import Disturbance
 from normlab.nets.dropout import SeededDropout
 from normlab.nets.init import initialize
 from normlab.norms import wrap_layer
 from normlab.seeds import generator
+from normlab.targets import source_digest
 
 # name: (builder, version). The version is bumped when a net's results change.
 Nets = Mapping[str, tuple[Callable[[Parts, tuple[int, int, int], int], nn.Module], int]]
 NETS: Nets = {
     "cnn": (cnn.build, 1),
+    "custom": (custom.build, 1),
     "linear": (linear.build, 1),
     "mlp": (mlp.build, 1),
     "resnet": (resnet.build, 1),
@@ -35,7 +37,7 @@ def make_net(
         NormlabError: for an unknown net, or a norm that does not fit it.
     """
     net_version(net, nets)
-    parts = Parts(net, norm)
+    parts = Parts(net, norm, seed)
     built = nets[net.name][0](parts, shape, classes)
     if net.zero_init_residual and not parts.branches_closed:
         raise NormlabError(
@@ -43,7 +45,8 @@ def make_net(
         )
     if net.disturbance and parts.disturbed < parts.norms:
         raise NormlabError(f"net.disturbance stands behind the norms of plain chains; net={net.name} is none")
-    initialize(built, net.init, seed)
+    if not parts.keeps_weights:
+        initialize(built, net.init, seed)
     _seed_noise(built, seed)
     for index, layer in enumerate(parts.normed):
         wrap_layer(norm, layer, generator(seed, f"wrap/{index}"))
@@ -65,4 +68,4 @@ def net_version(net: NetConfig, nets: Nets = NETS) -> str:
     """
     if net.name not in nets:
         raise NormlabError(f"unknown net {net.name!r} for this task; there are {', '.join(nets)}")
-    return str(nets[net.name][1])
+    return source_digest(net.target, custom.KEY) if net.target else str(nets[net.name][1])

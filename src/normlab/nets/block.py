@@ -16,11 +16,12 @@ class Parts:
     """Makes the layers, norms and activations of one net from its configuration.
 
     A norm stands in conv layers, fully connected layers or all (``net.norm_in``). A layer has a bias unless a norm
-    with a learnable shift β follows it directly. ``normed`` are the layers that a method acting on weights wraps.
+    with a learnable shift β follows it directly. ``normed`` are the layers that a method acting on weights wraps. A net that
+    ``keeps_weights`` has drawn its initial ones by ``seed`` itself.
     """
 
-    def __init__(self, net: NetConfig, norm: NormConfig) -> None:
-        self.net = net
+    def __init__(self, net: NetConfig, norm: NormConfig, seed: int = 0) -> None:
+        self.net, self.seed, self.keeps_weights = net, seed, False
         self.norm_config = norm
         self.normed: list[nn.Module] = []
         self.branches_closed = self.norms = self.disturbed = 0

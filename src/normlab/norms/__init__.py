@@ -32,6 +32,7 @@ from normlab.norms import (
 from normlab.norms.ghost import InGhostBatches
 from normlab.norms.method import Method
 from normlab.norms.running import declaration
+from normlab.targets import source_digest
 
 METHODS: dict[str, Method] = {
     module.METHOD.name: module.METHOD
@@ -121,4 +122,4 @@ def wrap_layer(config: NormConfig, layer: nn.Module, source: torch.Generator) ->
 def norm_version(config: NormConfig) -> str:
     """What a run's key holds of the method's code: its version, or the digest of a user's own class."""
     method = find_method(config.name)
-    return custom.source_digest(config.target) if config.target else str(method.version)
+    return source_digest(config.target, custom.KEY) if config.target else str(method.version)

@@ -9,10 +9,10 @@ from normlab.data.batches import Batches, load_splits
 from normlab.errors import NormlabError
 from normlab.nets import make_net
 from normlab.nets.block import memory_format
-from normlab.norms.custom import users_errors_told
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
+from normlab.targets import users_errors_told
 from normlab.tasks.images import TASK as IMAGES
 from normlab.training.as_seen import at_end, placed, planned_steps
 from normlab.training.device import set_up
@@ -56,7 +56,7 @@ def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]
     splits = placed(load_splits(config.data, config.seed), device, config)
     steps, _ = planned_steps(config, Batches(splits.train, config.data, config.seed).per_epoch)
     finite = all(value.isfinite().all() for value in weights.values())
-    with users_errors_told(config.norm.target):
+    with users_errors_told(config.targets):
         net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
         net.to(device, memory_format=memory_format(config.numerics.layout))  # type: ignore[call-overload]
         net.load_state_dict(weights)

@@ -18,9 +18,9 @@ from torch import Tensor
 from normlab.config import MeasureConfig, RunConfig
 from normlab.core.record import Record
 from normlab.errors import NormlabError
-from normlab.norms.custom import users_errors_told
 from normlab.runs.key import run_key, scientific, versions
 from normlab.runs.store import Store, weights_sha256
+from normlab.targets import users_errors_told
 from normlab.tasks import Listener, Result, train
 
 
@@ -145,7 +145,7 @@ def execute(
     try:
         pretrained = pretrained_weights(config, store, experiment)
         started = time.perf_counter()
-        with users_errors_told(config.norm.target, passing=_lacks_memory):
+        with users_errors_told(config.targets, passing=_lacks_memory):
             result = train(config, listener, pretrained, store.savepoint(run_key(config)))
     except (MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from normlab.core.claim import Text
 from normlab.errors import NormlabError, first_line
-from normlab.norms.custom import users_errors_told
 from normlab.norms.properties import properties
 from normlab.norms.running import survey
+from normlab.targets import users_errors_told
 from normlab.trials.subject import WIDTH, Subject
 
 Outcome = Literal["passed", "failed", "not its business"]
@@ -58,7 +58,7 @@ def checked(subject: Subject) -> Iterator[Check]:
     for name, (title, function) in CHECKS.items():
         outcome: Outcome = "passed"
         try:
-            with torch.random.fork_rng(devices=[]), users_errors_told(subject.config.target):
+            with torch.random.fork_rng(devices=[]), users_errors_told(subject.targets):
                 torch.manual_seed(0)
                 said = function(subject)
         except ElsewhereError as reason:

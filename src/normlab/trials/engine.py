@@ -12,12 +12,12 @@ from joblib.externals.loky import ProcessPoolExecutor, wait
 
 from normlab.config import RunConfig
 from normlab.errors import first_line
-from normlab.norms.target import OFFERED, split
 from normlab.runs.evaluations import evaluate_run
 from normlab.runs.execute import execute, is_done
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.sweeps.plan import Item
+from normlab.targets import OFFERED, split
 from normlab.trials.agenda import next_jobs
 from normlab.trials.bench import Bench, Progress, Seconds
 

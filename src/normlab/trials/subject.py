@@ -11,11 +11,10 @@ from torch import nn
 from normlab.config import NormConfig
 from normlab.errors import NormlabError, first_line
 from normlab.norms import METHODS, make_norm, method_of, wrap_layer
-from normlab.norms.custom import users_errors_told
 from normlab.norms.method import Method
 from normlab.norms.properties import properties
-from normlab.norms.target import Maker, label_of, offer
 from normlab.sweeps.compose import Composer
+from normlab.targets import Maker, label_of, offer, users_errors_told
 
 WIDTH = 16  # channels of the norm that is looked at
 
@@ -54,7 +53,7 @@ class Subject:
         """
         x = torch.randn(4, WIDTH, 5, 5, generator=torch.Generator().manual_seed(0))
         try:
-            with users_errors_told(self.config.target):
+            with users_errors_told(self.targets):
                 self.norm()(x)
         except NormlabError:
             raise
@@ -63,6 +62,11 @@ class Subject:
             raise NormlabError(
                 f"{self.label} does not normalize maps (N, C, H, W) of shape {tuple(x.shape)}: {said}"
             ) from error
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """What of it is the user's own, by where the configuration has it."""
+        return {"norm.target": self.config.target} if self.config.target else {}
 
     @property
     def method(self) -> Method:

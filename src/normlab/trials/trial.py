@@ -9,9 +9,8 @@ from typing import Any
 from normlab.data.batches import load_splits
 from normlab.errors import NormlabError
 from normlab.norms import norm_version
-from normlab.norms.custom import users_errors_told
-from normlab.norms.target import Maker
 from normlab.runs.execute import environment
+from normlab.targets import Maker, users_errors_told
 from normlab.training.cost import net_costs
 from normlab.trials.bench import BATCH, Bench, Progress
 from normlab.trials.card import Card
@@ -80,7 +79,7 @@ def measure_costs(bench: Bench) -> None:
     norms = (Subject.of(BATCH), bench.subject)
     configs = [bench.composer({**overrides, **place.arm(norm)}) for norm in norms]
     try:
-        with users_errors_told(bench.subject.config.target):
+        with users_errors_told(bench.subject.targets):
             measured = net_costs(configs)
     except Exception:  # its runs will say why
         return
