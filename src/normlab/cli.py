@@ -124,14 +124,17 @@ def status(scale: Scale = "quick", results: Results = "results") -> None:
 
 @app.command()
 def data(
-    names: Annotated[list[str] | None, typer.Argument(help="data sets; all by default")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="data sets, all by default; or a folder or .npz of your own")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="what images of your own are to be called")] = None,
+    side: Annotated[int | None, typer.Option(help="their side in pixels; 32 for files, for arrays their own")] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="say why sources were passed over")] = False,
 ) -> None:
-    """Fetch and verify MNIST, Fashion-MNIST and CIFAR-10."""
-    from normlab.data import IMAGE_SETS
-    from normlab.data.prepare import prepare
+    """Fetch and verify MNIST, Fashion-MNIST and CIFAR-10; or take in images of your own: normlab data ./flowers."""
+    from normlab.commands.data import data as command
 
-    prepare(names or list(IMAGE_SETS), verbose)
+    command(names or (), name, side, verbose)
 
 
 @app.command()

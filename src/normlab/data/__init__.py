@@ -4,17 +4,19 @@ from normlab.data.cifar10 import CIFAR10
 from normlab.data.digits import DIGITS
 from normlab.data.idx import FASHION_MNIST, MNIST
 from normlab.data.images import ImageSet
+from normlab.data.own import own_image_set, own_names
 from normlab.errors import NormlabError
 
 IMAGE_SETS: dict[str, ImageSet] = {s.name: s for s in (DIGITS, MNIST, FASHION_MNIST, CIFAR10)}
 
 
 def find_image_set(name: str) -> ImageSet:
-    """The registered data set called ``name``.
+    """The data set called ``name``: a registered one, or images of one's own that were imported under it.
 
     Raises:
         NormlabError: if there is none.
     """
-    if name not in IMAGE_SETS:
-        raise NormlabError(f"unknown data set {name!r}; there are {', '.join(IMAGE_SETS)}")
-    return IMAGE_SETS[name]
+    found = IMAGE_SETS.get(name) or own_image_set(name)
+    if found is None:
+        raise NormlabError(f"unknown data set {name!r}; there are {', '.join([*IMAGE_SETS, *own_names()])}")
+    return found

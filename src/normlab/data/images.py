@@ -46,7 +46,8 @@ class ImageSet:
         shape: channels, height and width of an image.
         mean, std: of each channel over the training images, in units of 0…``white``.
         digest: what :meth:`Arrays.digest` must say.
-        version: bumped when the splits or the preprocessing change; part of the key of every run on this data.
+        version: bumped when the splits or the preprocessing change; part of the key of every run on this data. Of images of
+            one's own, from their digest.
         embedded: reads the arrays without any file, for a data set inside an installed package.
         sources: in the order in which they are tried.
         white: the largest value of a pixel.
@@ -60,7 +61,7 @@ class ImageSet:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     digest: str
-    version: int = 1
+    version: int | str = 1
     embedded: Callable[[], Arrays] | None = None
     sources: tuple[Source, ...] = ()
     white: float = 255.0

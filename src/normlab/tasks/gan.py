@@ -213,7 +213,7 @@ def net_of(config: RunConfig) -> nn.Module:
     return nets_of(config, find_image_set(config.data.name).shape)
 
 
-def data_version(data: DataConfig) -> int:
+def data_version(data: DataConfig) -> int | str:
     return find_image_set(data.name).version
 
 

@@ -31,7 +31,7 @@ def net_of(config: RunConfig) -> torch.nn.Module:
     return make_net(config.net, config.norm, image_set.shape, classes, config.seed)
 
 
-def data_version(data: DataConfig) -> int:
+def data_version(data: DataConfig) -> int | str:
     return find_image_set(data.name).version
 
 

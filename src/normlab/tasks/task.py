@@ -28,6 +28,6 @@ class Task:
     metrics: Mapping[str, Metric]
     make: Callable[[RunConfig, torch.device, Mapping[str, Tensor] | None], Problem]
     net: Callable[[RunConfig], nn.Module]
-    data_version: Callable[[DataConfig], int]
+    data_version: Callable[[DataConfig], int | str]
     net_version: Callable[[NetConfig], str]
     cost: Callable[[RunConfig], float]
