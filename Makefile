@@ -13,6 +13,9 @@ PYTHON ?= python3
 ARGS ?=
 SECTION ?=
 DEVICE ?= cpu
+DATA ?= cifar10
+NET ?= resnet
+BATCH ?= 128
 OPEN ?=
 
 PY := .venv/bin/python
@@ -25,9 +28,9 @@ LAUNCH_basic := hydra/launcher=basic
 LAUNCH_slurm := hydra/launcher=submitit_slurm sweep.workers=$(JOBS) hydra.launcher.array_parallelism=$(JOBS)
 LAUNCH_ray := hydra/launcher=ray hydra.launcher.n_jobs=$(JOBS) hydra.launcher.address=$(ADDRESS)
 # Names of folders and further arguments go by the environment: on a shell's line spaces, quotes and brackets would break them.
-WITH_RESULTS := reproduce train sweep report readme claim trial compare bench cost status dashboard gpu-pack gpu-merge
+WITH_RESULTS := reproduce train sweep report readme claim trial choose compare bench cost status dashboard gpu-pack gpu-merge
 $(WITH_RESULTS): export NORMLAB_RESULTS = $(value RESULTS)
-train sweep trial compare data: export NORMLAB_ARGS = $(value ARGS)
+train sweep trial choose compare data: export NORMLAB_ARGS = $(value ARGS)
 R := "$$NORMLAB_RESULTS"
 LAUNCH = $(or $(LAUNCH_$(LAUNCHER)),$(error unknown LAUNCHER=$(LAUNCHER); there are joblib, basic, ray, slurm))
 
@@ -48,6 +51,8 @@ help: ## this list
 #                           array jobs (.venv/bin/pip install -e ".[slurm]"; ARGS="hydra.launcher.partition=... hydra.launcher.timeout_min=...")
 #   ADDRESS=host:port       of a Ray cluster (default: one is started on this machine)
 #   ARGS="..."              Hydra overrides, such as ARGS="norm=group data=cifar10 optimizer.lr=0.1"
+#   DATA=name NET=name BATCH=n
+#                           of a choice: a data set or a folder of images, a net or one of your own (./my_nets.py:MyNet)
 #   DATA_DIR=folder         where data files lie (default: data), in torchvision's layouts or normlab's own
 #   SECTION=name[,name]     of the bench: floor, loop, peers, overhead, scaling, norms, start, load, tracker, gpu (default: all)
 #   DEVICE=cpu|cuda         of the bench; cuda measures the section gpu
@@ -98,6 +103,10 @@ claim: setup ## run what one claim lacks, show its verdict and figure: make clai
 trial: setup ## your norm on trial: make trial NORM=./my_norms.py:MyNorm SCALE=cpu MINUTES=30
 	@test -n "$(NORM)" || { echo "error: say which norm, NORM=./my_norms.py:MyNorm or my_pkg.MyNorm" >&2; exit 2; }
 	@$(NORMLAB) trial "$(NORM)" --scale $(SCALE) --results $(R) $(if $(MINUTES),--minutes $(MINUTES)) --jobs $(JOBS) $(if $(OPEN),--open)
+
+.PHONY: choose
+choose: setup ## which norm for your images and net: make choose DATA=./flowers NET=resnet BATCH=16 MINUTES=20
+	@$(NORMLAB) choose --data "$(DATA)" --net "$(NET)" --batch $(BATCH) --results $(R) $(if $(MINUTES),--minutes $(MINUTES)) --jobs $(JOBS) $(if $(OPEN),--open)
 
 .PHONY: compare
 compare: setup ## two norms from the runs that are there: make compare ARGS="batch my_pkg.MyNorm"

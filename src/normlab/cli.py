@@ -95,6 +95,25 @@ def trial(
 
 
 @app.command()
+def choose(
+    overrides: Overrides = None,
+    data: Annotated[str, typer.Option(help="a data set, or a folder or .npz of your own images")] = "cifar10",
+    net: Annotated[str, typer.Option(help="cnn, resnet, … or a net of your own: ./my_nets.py:MyNet")] = "resnet",
+    batch: Annotated[int, typer.Option(help="images a batch")] = 128,
+    epochs: Annotated[float, typer.Option(help="epochs of every training")] = 8.0,
+    norms: Annotated[str | None, typer.Option(help="which ones, with commas; ten usual ones by default")] = None,
+    minutes: Annotated[float, typer.Option(help="how long; further minutes go on")] = 20.0,
+    results: Results = "results",
+    jobs: Jobs = 0,
+    open_page: Annotated[bool, typer.Option("--open", help="open the answer in a browser")] = False,
+) -> None:
+    """Which normalization for my data, my net, my batch size: normlab choose --data ./flowers --batch 16."""
+    from normlab.commands.choose import choose as command
+
+    command(data, net, batch, epochs, norms, overrides or (), minutes, results, jobs, open_page)
+
+
+@app.command()
 def compare(first: str, second: str, scale: Scale = "quick", results: Results = "results") -> None:
     """Two norms from the runs that are there: normlab compare batch my_pkg.MyNorm."""
     from normlab.commands.compare import compare as command

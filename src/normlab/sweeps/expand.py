@@ -79,8 +79,10 @@ class Expander:
                 yield cell
 
     def _misfit(self, cell: Cell) -> str | None:
-        """Why a cell cannot be: a method that cannot stand where all arms have their norms. ``net.norm_in=both`` leaves it out there."""
-        if cell.overrides.get("net.norm_in") not in ("all", "fc"):
+        """Why a cell cannot be: a method that cannot stand where all arms have their norms (``net.norm_in=both`` leaves it out there), or
+        in a net of one's own.
+        """
+        if cell.overrides.get("net.norm_in") not in ("all", "fc") and "net.target" not in cell.overrides:
             return None
         return misfit(self.compose(cell.overrides))
 

@@ -1,7 +1,5 @@
 """What is there of a trial and what is left: the runs of a norm and of its rivals in every situation, and the questions that are open."""
 
-import json
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,11 +14,11 @@ from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander
 from normlab.sweeps.plan import Item, outstanding
 from normlab.sweeps.planned import Planned
-from normlab.tasks import task_of
 from normlab.trials.agenda import Question
 from normlab.trials.docket import YOURS, Docket, grid_of
 from normlab.trials.ease import CHANGES, SEEDS, Change
 from normlab.trials.known import Known
+from normlab.trials.seconds import Seconds
 from normlab.trials.subject import Subject
 
 BATCH = "batch"  # the reference that all is told against
@@ -107,6 +105,15 @@ class Bench:
                 found[name] = self.composer({**overrides[name], **arm, "optimizer.lr": facts["lr"]})
         return found
 
+    @property
+    def targets(self) -> dict[str, str]:
+        """What of it is the user's own."""
+        return self.subject.targets
+
+    def look(self, seconds: Seconds, given_up: Mapping[str, str]) -> "Progress":
+        """What is there now, and what is left."""
+        return Progress(self, seconds, given_up)
+
     def store_of(self, key: str) -> Store:
         """Where a run is kept."""
         return self.store if key in self.store else self.known.store
@@ -115,7 +122,7 @@ class Bench:
 class Progress:
     """One look at a bench: what each situation has, what is asked besides, and the questions that are open with their runs."""
 
-    def __init__(self, bench: Bench, seconds: "Seconds", given_up: Mapping[str, str]) -> None:
+    def __init__(self, bench: Bench, seconds: Seconds, given_up: Mapping[str, str]) -> None:
         self.bench, self.seconds, self.given_up = bench, seconds, given_up
         bench.store.refresh()
         self.planned = bench.expander.expand().planned
@@ -194,22 +201,3 @@ class Progress:
 
 def _plan(config: RunConfig, arm: str, evaluate: tuple[str, ...] = ()) -> Planned:
     return Planned(run_key(config), config, "trial", "report", None, "", {"arm": arm}, evaluate)
-
-
-class Seconds:
-    """How long runs take on this machine, learned from those that were done."""
-
-    def __init__(self, bench: Bench) -> None:
-        self._ratios: list[float] = []
-        for facts in (bench.store.facts(key) for key in list(bench.store.runs()["run_key"])[-20:]):
-            if facts and facts.get("status") == "ok":
-                config = RunConfig.parse({**json.loads(facts["config"]), "measure": {}})
-                self.learn(config, float(facts["seconds"]))
-
-    def of(self, config: RunConfig) -> float:
-        """What a run is expected to take; before any was done, that of a usual core."""
-        return task_of(config).cost(config) * (statistics.median(self._ratios) if self._ratios else 1e-3)
-
-    def learn(self, config: RunConfig, seconds: float) -> None:
-        """Take in a run that was done."""
-        self._ratios = [*self._ratios[-19:], seconds / max(task_of(config).cost(config), 1e-9)]

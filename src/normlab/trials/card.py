@@ -1,24 +1,19 @@
 """The report card of a trial: a page, a table and a picture."""
 
-import base64
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import matplotlib.pyplot as plt
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from normlab.core.record import write_atomically
-from normlab.report.site import both
 from normlab.report.style import method_title
 from normlab.trials.bench import BATCH, ENOUGH
 from normlab.trials.checks import CHECKS
 from normlab.trials.docket import YOURS, Docket
 from normlab.trials.ease import CHANGES
+from normlab.trials.pages import inlined, page, png
 from normlab.trials.picture import TITLES, picture
 
 COST_JA = {
@@ -60,27 +55,14 @@ class Card:
 
     def html(self) -> str:
         """The page, in English and Japanese, with everything in it."""
-        environment = jinja2.Environment(
-            loader=jinja2.ChoiceLoader(
-                [
-                    jinja2.PackageLoader("normlab", "trials/templates"),
-                    jinja2.PackageLoader("normlab", "report/templates"),
-                ]
-            ),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template("card.html").render(
-            card=self, both=both, image=Markup(self._image()), checks=CHECKS, changes=CHANGES, costs=TITLES, costs_ja=COST_JA,
-            titled=self.titled, number=number, YOURS=YOURS, BATCH=BATCH,
+        return page(
+            "card.html", card=self, image=inlined(png(self.figure()), f"{self.label} on trial"), checks=CHECKS, changes=CHANGES,
+            costs=TITLES, costs_ja=COST_JA, titled=self.titled, number=number, YOURS=YOURS, BATCH=BATCH,
         )  # fmt: skip
 
     def save(self, folder: Path) -> Path:
         """Write ``index.html``, ``card.csv`` and ``card.png`` there; the page."""
-        buffer = io.BytesIO()
-        self._draw(buffer)
-        write_atomically(folder / "card.png", buffer.getvalue())
+        write_atomically(folder / "card.png", png(self.figure()))
         write_atomically(folder / "card.csv", self.found.to_csv(index=False).encode())
         write_atomically(folder / "index.html", self.html().encode())
         self.facts["page"] = folder / "index.html"
@@ -113,17 +95,6 @@ class Card:
 
     def _repr_html_(self) -> str:
         return self.html()
-
-    def _draw(self, target: Any) -> None:
-        figure = self.figure()
-        figure.savefig(target, format="png", dpi=100)
-        plt.close(figure)
-
-    def _image(self) -> str:
-        buffer = io.BytesIO()
-        self._draw(buffer)
-        encoded = base64.b64encode(buffer.getvalue()).decode()
-        return f'<img alt="{self.label} on trial" src="data:image/png;base64,{encoded}" style="max-width:100%">'
 
 
 def number(value: Any, digits: int = 1, sign: bool = False) -> str:

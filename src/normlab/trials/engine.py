@@ -3,10 +3,11 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from joblib.externals.loky import ProcessPoolExecutor, wait
 
@@ -18,17 +19,41 @@ from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.sweeps.plan import Item
 from normlab.targets import OFFERED, split
-from normlab.trials.agenda import next_jobs
-from normlab.trials.bench import Bench, Progress, Seconds
+from normlab.trials.agenda import Question, next_jobs
+from normlab.trials.seconds import Seconds
 
 Listener = Callable[["Tick"], None]
 
 
-class Tick:
-    """How a trial stands: runs done in this session, the seconds left, and what is being asked."""
+class Look(Protocol):
+    """What there is, and what is left: the questions that are open, and the runs that they ask for."""
 
-    def __init__(self, progress: Progress, done: int, seconds_left: float, asked: str) -> None:
-        self.progress, self.done, self.seconds_left, self.asked = progress, done, seconds_left, asked
+    @property
+    def items(self) -> Mapping[str, Item]: ...
+
+    def questions(self) -> list[Question[str]]: ...
+
+
+class Work(Protocol):
+    """Something to work at within so many minutes. ``targets`` are the user's own that other processes must find."""
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def targets(self) -> Mapping[str, str]: ...
+
+    def look(self, seconds: Seconds, given_up: Mapping[str, str]) -> Look: ...
+
+
+@dataclass(frozen=True)
+class Tick:
+    """How it stands: runs done in this session, the seconds left, what has how many seeds, and what is being asked."""
+
+    done: int
+    seconds_left: float
+    seeds: Mapping[str, int]
+    asked: str
 
 
 def do(config: dict[str, Any], evaluate: tuple[str, ...], root: str) -> str | None:
@@ -50,23 +75,23 @@ def quiet() -> None:
 
 
 class Engine:
-    """Runs a bench until its deadline, or until nothing is left to learn.
+    """Works until its deadline, or until nothing is left to learn.
 
-    ``given_up``: runs that failed, with what they said. A norm that no other process can import is run in this one.
+    ``given_up``: runs that failed, with what they said. What no other process can import is run in this one.
     """
 
-    def __init__(self, bench: Bench, jobs: int = 0) -> None:
-        self.bench = bench
-        where, _ = split(str(bench.subject.overrides.get("norm.target", "installed.norm")))
-        self.jobs = 1 if where in (OFFERED, "__main__") else jobs or os.cpu_count() or 1
+    def __init__(self, work: Work, jobs: int = 0) -> None:
+        self.work = work
+        here = {split(target)[0] for target in work.targets.values()} & {OFFERED, "__main__"}
+        self.jobs = 1 if here else jobs or os.cpu_count() or 1
         self.alone = self.jobs == 1
-        self.seconds = Seconds(bench)
+        self.seconds = Seconds(work.store)
         self.given_up: dict[str, str] = {}
         self.done = 0
 
-    def look(self) -> Progress:
+    def look(self) -> Look:
         """What is there now, and what is left."""
-        return Progress(self.bench, self.seconds, self.given_up)
+        return self.work.look(self.seconds, self.given_up)
 
     def run(self, deadline: float, listener: Listener = lambda tick: None) -> None:
         """Work until ``deadline`` (of :func:`time.monotonic`). No run is begun that would end later, but one where there is none yet."""
@@ -76,35 +101,37 @@ class Engine:
                 stack.callback(pool.shutdown, wait=False, kill_workers=True)
             running: dict[Any, Item] = {}
             while True:
-                progress = self.look()
+                look = self.look()
                 left = deadline - time.monotonic()
                 busy = {item.run_key for item in running.values()}
-                open_now = [question for question in progress.questions() if question.steps]
+                asked = look.questions()
+                seeds = {question.name: question.pairs for question in asked if question.weight >= 1}
+                open_now = [question for question in asked if question.steps]
                 wanted = [key for key in next_jobs(open_now, self.jobs + len(busy), left) if key not in busy]
                 for key in wanted[: self.jobs - len(busy)] if left > 0 else ():
-                    item = progress.items[key]
+                    item = look.items[key]
                     if pool is None:
-                        listener(Tick(progress, self.done, left, _said(item)))
-                        self._settle(item, do(item.config.plain(), item.evaluate, str(self.bench.store.root)))
+                        listener(Tick(self.done, left, seeds, _said(item)))
+                        self._settle(item, do(item.config.plain(), item.evaluate, str(self.work.store.root)))
                         break
-                    running[pool.submit(do, item.config.plain(), item.evaluate, str(self.bench.store.root))] = item
+                    running[pool.submit(do, item.config.plain(), item.evaluate, str(self.work.store.root))] = item
                 else:
                     if not running:
                         break
-                    asked = "; ".join(_said(item) for item in running.values())
-                    listener(Tick(progress, self.done, deadline - time.monotonic(), asked))
+                    said = "; ".join(_said(item) for item in running.values())
+                    listener(Tick(self.done, deadline - time.monotonic(), seeds, said))
                     finished, _ = wait(running, timeout=2.0, return_when="FIRST_COMPLETED")
                     for future in finished:
                         self._settle(running.pop(future), future.result())
-        self.bench.store.compact()
+        self.work.store.compact()
 
     def _settle(self, item: Item, failure: str | None) -> None:
         self.done += 1
         if failure is not None:
             self.given_up[item.run_key] = failure
             return
-        self.bench.store.refresh()
-        facts = self.bench.store.facts(item.run_key) or {}
+        self.work.store.refresh()
+        facts = self.work.store.facts(item.run_key) or {}
         if facts.get("status") == "ok":
             self.seconds.learn(item.config, float(facts["seconds"]))
 

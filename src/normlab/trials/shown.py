@@ -22,8 +22,7 @@ def shown() -> Iterator[Listener]:
 
     def show(tick: Tick) -> None:
         nonlocal last
-        pairs = {name: standing.pairs for name, standing in tick.progress.standings.items()}
-        seeds = ", ".join(f"{name} {count}" for name, count in pairs.items() if count) or "none yet"
+        seeds = ", ".join(f"{name} {count}" for name, count in tick.seeds.items() if count) or "none yet"
         said = f"{tick.done} runs, {duration(max(0.0, tick.seconds_left))} left; seeds so far: {seeds}"
         if console.is_terminal or console.is_jupyter:
             status.update(f"{said}\n  {tick.asked}")

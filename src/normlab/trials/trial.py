@@ -58,7 +58,7 @@ def trial(
             measure_costs(bench)
             engine.run(deadline, told)
         finally:  # also when it is interrupted: what is there is shown
-            progress = engine.look()
+            progress = bench.look(engine.seconds, engine.given_up)
             found = findings(bench, progress, checks, costs_there(bench))
             card = Card(subject.label, bench.docket, found, trained, _facts(bench, progress, engine))
             card.save(folder_of(bench))
