@@ -22,6 +22,7 @@ PY := .venv/bin/python
 NORMLAB = $(PY) -m normlab
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
+DOCS_READY := .venv/.docs-ready
 COMPARE_READY := .venv/.compare-ready
 LAUNCH_joblib := hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
 LAUNCH_basic := hydra/launcher=basic
@@ -111,6 +112,15 @@ choose: setup ## which norm for your images and net: make choose DATA=./flowers 
 .PHONY: compare
 compare: setup ## two norms from the runs that are there: make compare ARGS="batch my_pkg.MyNorm"
 	@$(NORMLAB) compare --scale $(SCALE) --results $(R)
+
+.PHONY: docs
+docs: $(DOCS_READY) ## the manual as pages, with the reference from the docstrings: site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+	@echo "manual: site/index.html"
+
+$(DOCS_READY): $(READY)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	@touch $(DOCS_READY)
 
 .PHONY: bench
 bench: $(BENCH_READY) ## how fast, against floor, peers and bars (a quarter of an hour; needs `make data`)
