@@ -164,6 +164,16 @@ dashboard: setup ## build the W&B workspace and report as code; pushed when a ke
 test: setup ## the tests (minutes)
 	@$(PY) -m pytest -n $(JOBS) $(ARGS)
 
+.PHONY: test-pythons
+test-pythons: ## the tests on every other Python that is here, of 3.11 to 3.13 (each in a .venv of its own; minutes each)
+	@for version in 3.11 3.12 3.13; do
+	  command -v python$$version >/dev/null || { echo "python$$version is not here"; continue; }
+	  python$$version -c '' 2>/dev/null || { echo "python$$version does not start"; continue; }
+	  test -x .venv-$$version/bin/python || python$$version -m venv .venv-$$version
+	  .venv-$$version/bin/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	  echo "python$$version:"; .venv-$$version/bin/python -m pytest -q -n auto $(ARGS)
+	done
+
 .PHONY: test-slow
 test-slow: $(COMPARE_READY) ## the tests that take longer, and comparisons with other packages' implementations
 	@$(PY) -m pytest -m "slow or compare" $(ARGS)
