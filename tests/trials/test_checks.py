@@ -8,7 +8,7 @@ import pytest
 
 from normlab.errors import NormlabError
 from normlab.trials.checks import CHECKS, checked
-from normlab.trials.subject import Subject
+from normlab.trials.subject import Subject, method
 
 HEAD = """
 import torch
@@ -104,7 +104,7 @@ def file(tmp_path: Path) -> Iterator[Callable[[str], str]]:
 
 @pytest.mark.parametrize("norm", ["batch", "group", "instance", "spectral", "cross_iteration"])
 def test_methods_pass_all_that_is_their_business(norm: str) -> None:
-    found = {check.name: check for check in checked(Subject.of(norm))}
+    found = {check.name: check for check in checked(method(norm))}
     assert set(found) == set(CHECKS)
     assert not {name: check.said for name, check in found.items() if check.outcome == "failed"}
 
@@ -130,6 +130,13 @@ def test_what_is_none_of_its_business_is_no_fault(file: Callable[[str], str]) ->
     assert found["maps"].outcome == "passed"
 
 
+def test_no_two_norms_are_called_alike(file: Callable[[str], str]) -> None:
+    """A class that is called as a method is, and a method with an option, have names of their own."""
+    target = file("\nclass group(Base):\n    pass\n").replace(":Mine", ":group")
+    assert Subject.of(target).label == "my group"
+    assert Subject.of("batch", {"eps": 0.1}).label == "batch eps=0.1"
+
+
 @pytest.mark.parametrize(
     ("norm", "options", "message"),
     [
@@ -138,6 +145,7 @@ def test_what_is_none_of_its_business_is_no_fault(file: Callable[[str], str]) ->
         ("torch.nn.GroupNorm", {"num_groups": 5}, "divisible|num_groups"),
         ("nowhere.Norm", {}, "No module named 'nowhere'"),
         ("grup", {}, "grup"),
+        ("batch", {}, "what all others are held against"),
         ("batch", {"epsilon": 0.1}, "epsilon"),
     ],
 )

@@ -21,6 +21,7 @@ from normlab.trials.docket import YOURS, Docket
 from normlab.trials.ease import CHANGES
 from normlab.trials.engine import Engine, Tick
 from normlab.trials.subject import Subject
+from normlab.trials.subject import method as method_of_name
 
 SMALL = {"training.epochs": 1, "data.train_size": 128, "data.batch_size": 32, "data.test_size": 100}
 TINY = {"bed": "digits", "overrides": SMALL, "rates": [0.1]}
@@ -154,7 +155,7 @@ def test_what_the_store_knows_of_other_methods_is_read_not_run(tmp_path: Path, d
     situation, overrides = docket.situations["one"], docket.overrides("quick")["one"]
     for method in ("batch", "group"):
         for seed in range(3):
-            arm = situation.arm(Subject.of(method))
+            arm = situation.arm(method_of_name(method))
             execute(bench.composer({**overrides, **arm, "optimizer.lr": 0.2, "seed": seed}), store)
     card = whole(tmp_path)
     arms = {row["arm"]: row["n"] for row in card.rows("good", where="one", what="test_accuracy")}

@@ -19,9 +19,9 @@ from normlab.trials.docket import YOURS, Docket, grid_of
 from normlab.trials.ease import CHANGES, SEEDS, Change
 from normlab.trials.known import Known
 from normlab.trials.seconds import Seconds
-from normlab.trials.subject import Subject
+from normlab.trials.subject import REFERENCE, Subject, method
 
-BATCH = "batch"  # the reference that all is told against
+BATCH = REFERENCE  # that all is told against
 ROBUST = "corruptions"
 ENOUGH = 3  # stored runs from which on a method counts as known, and pairs from which on the flagship is asked further
 Keys = dict[int, str]  # of runs, by seed
@@ -70,14 +70,14 @@ class Bench:
         """The stored runs of every other method, by situation."""
         overrides = self.docket.overrides(self.scale)
         names = [name for name in METHODS if name not in ("custom", "sync", self.subject.label)]
-        norms = {name: Subject.of(name) for name in names}
+        norms = {name: method(name) for name in names}
         found: dict[str, dict[str, Keys]] = {}
         for name, situation in self.docket.situations.items():
             runs = {
-                method: self.known.reported(self.composer({**overrides[name], **situation.arm(norm)}))
-                for method, norm in norms.items()
+                rival: self.known.reported(self.composer({**overrides[name], **situation.arm(norm)}))
+                for rival, norm in norms.items()
             }
-            found[name] = {method: keys for method, keys in runs.items() if len(keys) >= ENOUGH}
+            found[name] = {rival: keys for rival, keys in runs.items() if len(keys) >= ENOUGH}
         return found
 
     @cached_property
@@ -86,7 +86,7 @@ class Bench:
         arms: dict[str, dict[str, Subject]] = {}
         for name, rivals in self.rivals.items():
             lacking = [m for m in self.docket.references if m not in rivals and m != self.subject.label]
-            arms[name] = {YOURS: self.subject} | {method: Subject.of(method) for method in lacking}
+            arms[name] = {YOURS: self.subject} | {name: method(name) for name in lacking}
         return arms
 
     @cached_property
@@ -101,7 +101,7 @@ class Bench:
         for name, rivals in self.rivals.items():
             if BATCH in rivals:
                 facts = self.known.store.facts(next(iter(rivals[BATCH].values()))) or {}
-                arm = self.docket.situations[name].arm(Subject.of(BATCH))
+                arm = self.docket.situations[name].arm(method(BATCH))
                 found[name] = self.composer({**overrides[name], **arm, "optimizer.lr": facts["lr"]})
         return found
 
@@ -139,7 +139,7 @@ class Progress:
 
     def _standing(self, situation: str) -> Standing:
         rivals = self.bench.rivals[situation]
-        found = Standing({method: dict(keys) for method, keys in rivals.items()})
+        found = Standing({rival: dict(keys) for rival, keys in rivals.items()})
         for plan in self.planned:
             where, arm = str(plan.grid).split("/")
             if where == situation and plan.role == "report":

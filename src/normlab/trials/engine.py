@@ -94,7 +94,7 @@ class Engine:
         return self.work.look(self.seconds, self.given_up)
 
     def run(self, deadline: float, listener: Listener = lambda tick: None) -> None:
-        """Work until ``deadline`` (of :func:`time.monotonic`). No run is begun that would end later, but one where there is none yet."""
+        """Work until ``deadline`` (of :func:`time.monotonic`). No run is begun that would end later."""
         with ExitStack() as stack:
             pool = None if self.alone else ProcessPoolExecutor(self.jobs, initializer=quiet)
             if pool is not None:

@@ -17,6 +17,7 @@ from normlab.sweeps.compose import Composer
 from normlab.targets import Maker, label_of, offer, users_errors_told
 
 WIDTH = 16  # channels of the norm that is looked at
+REFERENCE = "batch"
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,22 @@ class Subject:
         """From a class or factory, its target (``my_pkg.MyNorm``, ``my_pkg:make``, ``./mine.py:MyNorm``), or a method's name.
 
         Raises:
-            NormlabError: if there is no such norm, or it cannot be built with these options.
+            NormlabError: if there is no such norm, it cannot be built with these options, or it is batch norm as it stands.
         """
         given = {f"norm.{name}": value for name, value in (options or {}).items()}
+        if norm == REFERENCE and not given:
+            raise NormlabError(
+                "batch norm as it stands is what all others are held against; give it an option, or try another norm"
+            )
         if isinstance(norm, str) and norm in METHODS and norm != "custom":
             label, overrides = norm, {"norm": norm} | given
+            if given:
+                label += "".join(f" {name.removeprefix('norm.')}={value}" for name, value in given.items())
         else:
             target = norm if isinstance(norm, str) else offer(norm)
             given = {f"+{name}": value for name, value in given.items()}
             label, overrides = label_of(target), {"norm": "custom", "norm.target": target} | given
+            label = f"my {label}" if label in METHODS else label
         subject = cls(label, overrides, Composer()(overrides).norm)
         subject._normalizes_maps()
         return subject
@@ -103,3 +111,12 @@ class Subject:
     def in_ghosts(self, size: int) -> dict[str, Any]:
         """Its overrides where so many images share statistics: nothing but the norm where it reads no other samples."""
         return dict(self.overrides) | ({"norm.statistics_batch": size} if "samples" in self.mixes else {})
+
+
+def method(name: str) -> Subject:
+    """A registered method, as it stands.
+
+    Raises:
+        NormlabError: if there is none.
+    """
+    return Subject(name, {"norm": name}, Composer()({"norm": name}).norm)

@@ -1,6 +1,7 @@
 """One trial from beginning to end: checks, costs, and the runs that its minutes allow."""
 
 import datetime
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +20,7 @@ from normlab.trials.docket import YOURS
 from normlab.trials.engine import Engine, Listener
 from normlab.trials.findings import findings
 from normlab.trials.shown import shown
-from normlab.trials.subject import Subject
+from normlab.trials.subject import Subject, method
 
 COST = "cost"
 DEFAULT_MINUTES = {"quick": 3.0, "cpu": 30.0}
@@ -57,6 +58,11 @@ def trial(
         try:
             measure_costs(bench)
             engine.run(deadline, told)
+        except KeyboardInterrupt:
+            print(
+                f"stopped; the same command goes on. What is known: {folder_of(bench) / 'index.html'}", file=sys.stderr
+            )
+            raise
         finally:  # also when it is interrupted: what is there is shown
             progress = bench.look(engine.seconds, engine.given_up)
             found = findings(bench, progress, checks, costs_there(bench))
@@ -76,7 +82,7 @@ def measure_costs(bench: Bench) -> None:
         return
     place = bench.docket.situations[bench.docket.flagship]
     overrides = bench.docket.overrides(bench.scale)[bench.docket.flagship]
-    norms = (Subject.of(BATCH), bench.subject)
+    norms = (method(BATCH), bench.subject)
     configs = [bench.composer({**overrides, **place.arm(norm)}) for norm in norms]
     try:
         with users_errors_told(bench.subject.targets):
