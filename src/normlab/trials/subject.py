@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from normlab.config import NormConfig
-from normlab.errors import NormlabError, first_line
+from normlab.errors import NormlabError
 from normlab.norms import METHODS, make_norm, method_of, wrap_layer
 from normlab.norms.method import Method
 from normlab.norms.properties import properties
 from normlab.sweeps.compose import Composer
-from normlab.targets import Maker, label_of, offer, users_errors_told
+from normlab.targets import Maker, blamed, label_of, offer
 
 WIDTH = 16  # channels of the norm that is looked at
 REFERENCE = "batch"
@@ -61,15 +61,12 @@ class Subject:
         """
         x = torch.randn(4, WIDTH, 5, 5, generator=torch.Generator().manual_seed(0))
         try:
-            with users_errors_told(self.targets):
-                self.norm()(x)
+            self.norm()(x)
         except NormlabError:
             raise
         except Exception as error:
-            said = f"{type(error).__name__}: {first_line(error)}"
-            raise NormlabError(
-                f"{self.label} does not normalize maps (N, C, H, W) of shape {tuple(x.shape)}: {said}"
-            ) from error
+            what = f" does not normalize maps (N, C, H, W) of shape {tuple(x.shape)}"
+            raise blamed("norm.target", self.config.target or self.label, error, what) from error
 
     @property
     def targets(self) -> dict[str, str]:
