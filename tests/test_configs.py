@@ -2,16 +2,19 @@
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from torch import nn
 
 from experiments import LOCK, NAMES, all_experiments, load_experiment
 from normlab.config import RunConfig
 from normlab.core.claim import Pick
 from normlab.core.design import config_dir
+from normlab.errors import NormlabError
 from normlab.norms import METHODS
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
@@ -23,17 +26,25 @@ GROUPS = ("data", "net", "norm", "optimizer", "schedule")
 CHOICES = [(group, file.stem) for group in GROUPS for file in sorted((config_dir() / group).glob("*.yaml"))]
 
 
-BESIDE: dict[str, dict[str, str]] = {  # what a choice cannot do without
-    "custom": {"norm.target": "torch.nn.Identity"},
-    "sums": {"task": "text", "net": "lstm"},
-    "lstm": {"task": "text", "data": "sums"},
-    "dcgan": {"task": "gan"},
+OWN = {("norm", "custom"), ("net", "custom"), ("data", "own")}  # which are nothing without what they name
+BESIDE: dict[tuple[str, str], dict[str, str]] = {  # what a choice cannot do without
+    ("norm", "custom"): {"norm.target": "torch.nn.Identity"},
+    ("net", "custom"): {"net.target": "tests.test_configs:a_net"},
+    ("data", "own"): {"data.name": "digits"},
+    ("data", "sums"): {"task": "text", "net": "lstm"},
+    ("net", "lstm"): {"task": "text", "data": "sums"},
+    ("net", "dcgan"): {"task": "gan"},
 }
+
+
+def a_net(num_classes: int, norm_layer: Callable[[int], nn.Module]) -> nn.Module:
+    """A net of one's own."""
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(num_classes), norm_layer(num_classes))
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes_and_has_a_key(composer: Composer, group: str, choice: str) -> None:
-    overrides = {group: choice} | BESIDE.get(choice, {})
+    overrides = {group: choice} | BESIDE.get((group, choice), {})
     assert len(run_key(composer(overrides))) == 20
 
 
@@ -41,13 +52,19 @@ def test_every_choice_composes_and_has_a_key(composer: Composer, group: str, cho
 def test_options_composed_alone_and_put_together_are_hydras_own_composition(composer: Composer, seed: int) -> None:
     chance = random.Random(seed)
     chosen = {
-        group: chance.choice([name for of, name in CHOICES if of == group and name != "custom"]) for group in GROUPS
+        group: chance.choice([name for of, name in CHOICES if of == group and (of, name) not in OWN])
+        for group in GROUPS
     }
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         whole = compose("train", [f"{group}={option}" for group, option in chosen.items()])
     content = OmegaConf.to_container(whole, resolve=True)
     assert isinstance(content, dict)
     assert composer(chosen) == RunConfig.parse({name: content[name] for name in RunConfig.model_fields})
+
+
+def test_images_of_ones_own_have_a_name(composer: Composer) -> None:
+    with pytest.raises(NormlabError, match=r"data=own: say which, data.name=<name>"):
+        run_key(composer({"data": "own"}))
 
 
 def test_every_method_has_its_configuration() -> None:

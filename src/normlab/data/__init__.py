@@ -16,6 +16,8 @@ def find_image_set(name: str) -> ImageSet:
     Raises:
         NormlabError: if there is none.
     """
+    if name == "own":
+        raise NormlabError("data=own: say which, data.name=<name>; `normlab data ./folder` takes images of your own in")
     found = IMAGE_SETS.get(name) or own_image_set(name)
     if found is None:
         raise NormlabError(f"unknown data set {name!r}; there are {', '.join([*IMAGE_SETS, *own_names()])}")
