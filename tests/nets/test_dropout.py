@@ -34,7 +34,7 @@ def test_masks_follow_from_the_seed_and_not_from_the_process(make_config: Callab
     assert train(make_config(**{"net.dropout": 0.0})).history != first.history
 
 
-@pytest.mark.parametrize("name", list(NETS))
+@pytest.mark.parametrize("name", [name for name in NETS if name != "custom"])
 def test_every_net_has_it_before_its_head(name: str) -> None:
     config = NetConfig(name=name, widths=(4, 4, 8), depth=8 if "resnet" in name else 1, dropout=0.5)
     built = make_net(config, NormConfig(name="none"), (1, 8, 8), 10, seed=0)

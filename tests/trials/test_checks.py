@@ -102,7 +102,7 @@ def file(tmp_path: Path) -> Iterator[Callable[[str], str]]:
     sys.path[:] = [folder for folder in sys.path if folder != str(tmp_path)]
 
 
-@pytest.mark.parametrize("norm", ["batch", "group", "instance", "spectral", "cross_iteration"])
+@pytest.mark.parametrize("norm", ["batch", "instance", "spectral"])
 def test_methods_pass_all_that_is_their_business(norm: str) -> None:
     found = {check.name: check for check in checked(method(norm))}
     assert set(found) == set(CHECKS)
