@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import normlab
-from normlab.commands.trial import parsed
+from normlab.commands.trial import options_of
 from normlab.errors import NormlabError
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key
@@ -184,6 +184,10 @@ def test_no_time_is_no_trial(tmp_path: Path, minutes: float) -> None:
 
 
 def test_options_on_the_command_line_are_values() -> None:
-    assert parsed(["norm.num_groups=4", "+norm.name=x", "eps=1.0e-3"]) == {"num_groups": 4, "name": "x", "eps": 1e-3}
+    assert options_of(["norm.num_groups=4", "+norm.name=x", "eps=1.0e-3"]) == {
+        "num_groups": 4,
+        "name": "x",
+        "eps": 1e-3,
+    }
     with pytest.raises(NormlabError, match="no option"):
-        parsed(["num_groups"])
+        options_of(["num_groups"])

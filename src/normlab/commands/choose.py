@@ -2,11 +2,9 @@
 
 import webbrowser
 from collections.abc import Sequence
-from typing import Any
-
-import yaml
 
 from normlab.commands.data import is_source, taken_in
+from normlab.commands.words import parsed
 from normlab.errors import NormlabError
 from normlab.report.style import method_title
 from normlab.trials.answer import save, table
@@ -35,7 +33,7 @@ def choose(
         raise NormlabError(f"--batch {batch} --epochs {epochs:g}: both are more than 0")
     name = taken_in(data) if is_source(data) else data
     wanted = tuple(word.strip() for word in norms.split(",")) if norms else USUAL
-    found = chosen(Wish(name, net, batch, epochs, wanted, _parsed(overrides)), minutes, results=results, jobs=jobs)
+    found = chosen(Wish(name, net, batch, epochs, wanted, parsed(overrides)), minutes, results=results, jobs=jobs)
     for row in table(found).to_dict("records"):
         mark = {"best": "★", "not distinguishable": "≈"}.get(str(row["place"]), " ")
         title = method_title(str(row["method"]))
@@ -48,13 +46,3 @@ def choose(
     print(f"answer: {page}")
     if open_page:
         webbrowser.open(page.resolve().as_uri())
-
-
-def _parsed(overrides: Sequence[str]) -> dict[str, Any]:
-    found = {}
-    for word in overrides:
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            raise NormlabError(f"{word!r} is no override; write key=value, such as net.widths=[32,64]")
-        found[name] = yaml.safe_load(value)
-    return found

@@ -4,9 +4,7 @@ import webbrowser
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
-from normlab.errors import NormlabError
+from normlab.commands.words import parsed
 from normlab.trials.card import Card, number
 from normlab.trials.docket import YOURS
 from normlab.trials.trial import trial as tried
@@ -20,7 +18,7 @@ def trial(
     Raises:
         NormlabError: as :func:`normlab.trials.trial.trial` does, and for an option that is none.
     """
-    card = tried(norm, minutes, scale, results, jobs, **parsed(options))
+    card = tried(norm, minutes, scale, results, jobs, **options_of(options))
     say(card)
     page = card.facts["page"]
     print(f"report card: {page}")
@@ -28,19 +26,13 @@ def trial(
         webbrowser.open(page.resolve().as_uri())
 
 
-def parsed(options: Sequence[str]) -> dict[str, Any]:
+def options_of(words: Sequence[str]) -> dict[str, Any]:
     """``norm.num_groups=4`` as {"num_groups": 4}.
 
     Raises:
         NormlabError: for a word without a name or a value.
     """
-    found = {}
-    for word in options:
-        name, equals, value = word.lstrip("+").partition("=")
-        if not equals or not name:
-            raise NormlabError(f"{word!r} is no option; write norm.<option>=<value>, such as norm.num_groups=4")
-        found[name.removeprefix("norm.")] = yaml.safe_load(value)
-    return found
+    return {name.lstrip("+").removeprefix("norm."): value for name, value in parsed(words).items()}
 
 
 def say(card: Card) -> None:

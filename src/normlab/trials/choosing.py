@@ -20,6 +20,7 @@ from normlab.nets import NETS
 from normlab.norms import METHODS
 from normlab.report.choice import Candidate, Choice, Situation, choose
 from normlab.runs.execute import environment, is_done
+from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander
@@ -137,16 +138,16 @@ class Shelf:
     @cached_property
     def costs(self) -> dict[str, dict[str, float]]:
         """What each method costs, measured in turns, once."""
-        found = {norm: self.store.evaluation(norm, "cost") for norm in self.wish.norms}
-        if all(found.values()):
-            return {norm: dict(values or {}) for norm, values in found.items()}
-        left_out = {str(grid) for grid in self.left_out}
-        norms = [norm for norm in self.wish.norms if norm not in left_out]
-        measured = net_costs([self.composer({**self.base, "norm": norm}) for norm in norms])
-        for norm, values in zip(norms, measured, strict=True):
-            self.store.put_evaluation(norm, "cost", values)
-        self.store.refresh()
-        return dict(zip(norms, measured, strict=True))
+        norms = [norm for norm in self.wish.norms if norm not in self.left_out]
+        configs = [self.composer({**self.base, "norm": norm}) for norm in norms]
+        keys = [run_key(config) for config in configs]
+        found = [self.store.evaluation(key, "cost") for key in keys]
+        if not all(found):
+            found = list(net_costs(configs))
+            for key, values in zip(keys, found, strict=True):
+                self.store.put_evaluation(key, "cost", values or {})
+            self.store.refresh()
+        return {norm: dict(values or {}) for norm, values in zip(norms, found, strict=True)}
 
     @cached_property
     def left_out(self) -> dict[str, str]:
