@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
+import yaml
 from matplotlib.figure import Figure
 
 from normlab.core.claim import Claim
@@ -50,6 +51,20 @@ class Experiment:
     @cached_property
     def design(self) -> Design:
         return load_design(self.name)
+
+    @cached_property
+    def source(self) -> str:
+        """The code of its folder, or of its file."""
+        file = Path(str(self.module.__file__))
+        files = sorted(file.parent.glob("*.py")) if file.stem == "__init__" else [file]
+        return "\0".join(each.read_text(encoding="utf-8") for each in files)
+
+    @cached_property
+    def japanese(self) -> dict[str, str]:
+        """The Japanese of its texts, as ``ja.yaml`` of its folder has them."""
+        file = Path(str(self.module.__file__)).with_name("ja.yaml")
+        pairs = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else []
+        return {pair["en"]: pair["ja"] for pair in pairs or []}
 
     def draw(self, results: Results) -> Figure | None:
         """The experiment's figure."""

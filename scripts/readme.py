@@ -6,7 +6,7 @@ from pathlib import Path
 from experiments import LOCK, all_experiments
 from normlab.errors import run_main
 from normlab.report.readme import table, update
-from normlab.report.site import evaluate
+from normlab.report.sections import evaluate
 from normlab.runs.store import Store
 from normlab.verdicts.registry import read_lock
 

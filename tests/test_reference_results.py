@@ -11,8 +11,9 @@ from experiments import LOCK, all_experiments
 from normlab.config import RunConfig
 from normlab.data.batches import load_splits
 from normlab.errors import NormlabError
+from normlab.report.build import build
 from normlab.report.readme import table
-from normlab.report.site import build, evaluate, verdicts_of
+from normlab.report.sections import evaluate, verdicts_of
 from normlab.runs.execute import environment, execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store

@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,16 @@ from normlab.core.word import Word
 from normlab.errors import NormlabError
 from normlab.norms import METHODS
 from normlab.report import sentences
+from normlab.report.build import build
 from normlab.report.choice import Situation
 from normlab.report.forest import forest
+from normlab.report.gallery import SHOWN
 from normlab.report.methods import method_table
 from normlab.report.overview import LETTER, WIDTH, Block, chips, overview_figure
+from normlab.report.page import write_page
 from normlab.report.readme import table, update
 from normlab.report.results import Published, Results
-from normlab.report.site import build
+from normlab.report.sections import Section
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander
@@ -75,6 +78,8 @@ class Toy:
     name: str = "toy"
     design: Design = DESIGN
     claims: tuple[Claim, ...] = (BETTER, EXACT)
+    source: str = ""
+    japanese: dict[str, str] = field(default_factory=dict)
 
     def draw(self, results: Results) -> Figure | None:
         figure, ax = plt.subplots()
@@ -120,8 +125,14 @@ def lock() -> Any:
     return make_lock([(DESIGN, (BETTER, EXACT))])
 
 
+def built(questions: list[Any], scale: str, store: Store, locked: Any) -> tuple[list[Section], Path]:
+    """The sections of a report, and its page."""
+    report = build(questions, scale, store, locked)
+    return report.sections, write_page(report, scale, store)
+
+
 def test_it_writes_verdicts_tables_figures_and_one_safe_page(store: Store) -> None:
-    (section,), page = build([Toy()], "quick", store, lock())
+    (section,), page = built([Toy()], "quick", store, lock())
     assert [str(r.verdict) for r in section.claims] == ["holds", "verified"]
     verdicts = pd.read_csv(store.root / "verdicts.csv")
     row = verdicts[(verdicts["claim"] == "batch-is-better") & (verdicts["setting"] == "all")].iloc[0]
@@ -145,37 +156,58 @@ def test_it_writes_verdicts_tables_figures_and_one_safe_page(store: Store) -> No
             assert (page.parent / link).exists()
 
 
-def test_building_again_changes_no_figure_and_no_verdict(store: Store) -> None:
-    def content() -> dict[str, bytes]:
-        return {p.name: p.read_bytes() for p in store.root.rglob("*") if p.suffix in (".svg", ".csv")}
+def files(store: Store, *suffixes: str) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in store.root.rglob("*") if p.suffix in suffixes}
+
+
+def test_drawing_again_changes_no_figure_and_no_verdict(store: Store) -> None:
+    build([Toy()], "quick", store, lock())
+    first = files(store, ".svg", ".csv")
+    (store.root / "figures" / SHOWN).unlink()
+    build([Toy()], "quick", Store(store.root), lock())
+    assert files(store, ".svg", ".csv") == first
+
+
+def test_a_figure_is_drawn_again_only_where_it_shows_something_else(store: Store) -> None:
+    def drawn() -> dict[str, int]:
+        return {p.stem: p.stat().st_mtime_ns for p in (store.root / "figures").glob("*.svg")}
 
     build([Toy()], "quick", store, lock())
-    first = content()
+    first = drawn()
     build([Toy()], "quick", Store(store.root), lock())
-    assert content() == first
+    assert drawn() == first
+    build([Toy(source="drawn otherwise")], "quick", Store(store.root), lock())
+    assert {name for name, when in drawn().items() if when != first[name]} == {"toy"}
+    plan = Expander(DESIGN, "quick", store, Composer()).expand().planned[0]
+    store.forget(lambda key: key == plan.run_key)
+    facts = {"run_key": plan.run_key, "status": "ok", "chance": 0.1}
+    store.put(Record(facts | {f"test_accuracy{s}": 0.5 for s in ("", "_recalibrated", "_batch")}, [{"step": 1}]))
+    (store.root / "figures" / "toy.png").unlink()
+    build([Toy(source="drawn otherwise")], "quick", Store(store.root), lock())
+    assert {"toy", "toy--batch-is-better"} <= {name for name, when in drawn().items() if when != first[name]}
 
 
 def test_a_changed_claim_is_flagged(store: Store) -> None:
     hashes = {claim: scales["quick"] for claim, scales in lock().items()}
     register(store.root, hashes)
-    (section,), page = build([Toy()], "quick", store, lock())
+    (section,), page = built([Toy()], "quick", store, lock())
     assert not any(r.changed_after_first_run or not r.locked for r in section.claims)
     assert "changed after its first run" not in page.read_text()
     moved = replace(BETTER, delta=0.001)
-    (section,), page = build([Toy(claims=(moved, EXACT))], "quick", store, lock())
+    (section,), page = built([Toy(claims=(moved, EXACT))], "quick", store, lock())
     assert section.claims[0].changed_after_first_run
     assert not section.claims[0].locked
     assert "changed after its first run" in page.read_text()
 
 
 def test_claims_without_runs_say_so(store: Store) -> None:
-    (section,), page = build([Toy(claims=(BETTER, UNRUN))], "quick", store, lock())
+    (section,), page = built([Toy(claims=(BETTER, UNRUN))], "quick", store, lock())
     assert str(section.claims[1].verdict) == "not run"
     assert "Not decided" in page.read_text()
 
 
 def test_the_readme_gets_its_table_between_markers(store: Store, tmp_path: Path) -> None:
-    sections, _ = build([Toy()], "quick", store, lock())
+    sections, _ = built([Toy()], "quick", store, lock())
     readme = tmp_path / "README.md"
     readme.write_text(
         "before\n<!-- verdicts quick: start (make readme) -->\nold\n<!-- verdicts quick: end -->\nafter\n"
@@ -229,7 +261,7 @@ def test_every_claim_has_a_chip_and_none_covers_another() -> None:
 
 
 def test_settings_that_read_untrained_nets_are_marked(store: Store) -> None:
-    sections, _ = build([Toy()], "quick", store, lock())
+    sections, _ = built([Toy()], "quick", store, lock())
     (store.root / "gates.csv").unlink()
     results, (setting,) = sections[0].results, sections[0].claims[0].settings
     assert not results.untrained(setting)  # no gate knows this setting

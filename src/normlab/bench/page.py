@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from normlab.core.record import write_atomically
 from normlab.core.word import Word
 from normlab.report.style import VERDICT_COLOURS, use_style
-from normlab.report.svg import save_figure
+from normlab.report.svg import inlined, save_figure
 
 Measured = dict[str, Any]  # a row of a section's table
 MET, MISSED, PLAIN = VERDICT_COLOURS[Word.SUPPORTED], VERDICT_COLOURS[Word.OPPOSED], "#0072B2"
@@ -33,7 +33,9 @@ def build_page(folder: Path, sections: dict[str, str]) -> Path:
             continue
         table = pd.read_csv(file, keep_default_na=False, na_values=dict.fromkeys(("value", "low", "high", "bar"), ""))
         drawn = figure(table)
-        svg = save_figure(drawn, folder, f"bench-{name}") if drawn else ""
+        if drawn:
+            save_figure(drawn, folder, f"bench-{name}")
+        svg = inlined(folder, f"bench-{name}") if drawn else ""
         rows = table.to_dict("records")
         parts.append({"name": name, "title": title, "rows": rows, "figure": Markup(svg), "machine": rows[0]})
     environment = jinja2.Environment(

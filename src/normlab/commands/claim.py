@@ -10,7 +10,7 @@ from normlab.core.trial import ClaimResult
 from normlab.errors import NormlabError
 from normlab.report import sentences
 from normlab.report.forest import forest
-from normlab.report.site import Section, evaluate
+from normlab.report.sections import Section, evaluate
 from normlab.report.style import use_style
 from normlab.report.svg import save_figure
 from normlab.runs.store import Store

@@ -9,7 +9,9 @@ from rich.table import Table
 from experiments import LOCK, all_experiments
 from normlab.errors import NormlabError
 from normlab.report import sentences
-from normlab.report.site import Section, build
+from normlab.report.build import build
+from normlab.report.page import write_page
+from normlab.report.sections import Section
 from normlab.report.style import VERDICT_COLOURS
 from normlab.runs.store import Store
 from normlab.verdicts.registry import read_lock
@@ -39,7 +41,9 @@ def report(scale: str, results: str, open_page: bool = False) -> None:
     """
     if scale not in {name for experiment in all_experiments() for name in experiment.design.scales}:
         raise NormlabError(f"unknown scale {scale!r}; there are quick, cpu, gpu")
-    sections, page = build(list(all_experiments()), scale, Store(Path(results) / scale), read_lock(LOCK))
-    show(sections, page)
+    store = Store(Path(results) / scale)
+    built = build(list(all_experiments()), scale, store, read_lock(LOCK))
+    page = write_page(built, scale, store)
+    show(built.sections, page)
     if open_page:
         webbrowser.open(page.resolve().as_uri())

@@ -175,34 +175,35 @@ class SettingResult:
             return min(self.parts, key=lambda part: part.p(word))
         return max(self.parts, key=lambda part: (part.p(Word.SUPPORTED), -part.estimate / (part.delta or 1.0)))
 
-    def label(self, several_cases: bool) -> Text:
-        """The setting's name."""
+    def label(self, several_cases: bool, japanese: Mapping[str, str] | None = None) -> Text:
+        """The setting's name; ``japanese`` knows that of names on its axes."""
         place = self.case.place(self.at)
-        where = " · ".join(
-            self.title if self.title and axis == "setting" else shown(axis, at) for axis, at in place.items()
-        )
-        if not several_cases:
-            return Text(where, where)
-        return Text(*(" · ".join(filter(None, (where, name))) for name in (self.case.name.en, self.case.name.ja)))
+        places = [
+            Text(self.title, self.title) if self.title and axis == "setting" else shown(axis, at, japanese or {})
+            for axis, at in place.items()
+        ]
+        words = [*places, *([self.case.name] if several_cases else [])]
+        return Text(*(" · ".join(filter(None, column)) for column in ([w.en for w in words], [w.ja for w in words])))
 
 
 AXES_SHOWN = {
-    "net.depth": "depth {}",
-    "depth": "depth {}",
-    "data.batch_size": "batch {}",
-    "batch": "batch {}",
-    "shared": "statistics over {}",
-    "optimizer.lr": "rate {}",
-    "size": "batches of {}",
-    "images": "{} images",
+    "net.depth": Text("depth {}", "深さ {}"),
+    "depth": Text("depth {}", "深さ {}"),
+    "data.batch_size": Text("batch {}", "バッチ {}"),
+    "batch": Text("batch {}", "バッチ {}"),
+    "shared": Text("statistics over {}", "統計量 {} 枚"),
+    "optimizer.lr": Text("rate {}", "学習率 {}"),
+    "size": Text("batches of {}", "{} 枚のバッチ"),
+    "images": Text("{} images", "{} 枚"),
 }
 
 
-def shown(axis: str, value: Any) -> str:
+def shown(axis: str, value: Any, japanese: Mapping[str, str]) -> Text:
     """A place on an axis for readers."""
     if isinstance(value, float) and value.is_integer():  # a column with gaps holds whole numbers as floats
         value = int(value)
-    return AXES_SHOWN.get(axis, "{}").format(value)
+    form = AXES_SHOWN.get(axis, Text("{}", "{}"))
+    return Text(form.en.format(value), form.ja.format(japanese.get(str(value), value)))
 
 
 @dataclass(frozen=True)

@@ -151,5 +151,9 @@ METHOD = Method(
     running=("running_mean", "running_var"),
     ghosts=True,
     colour="#0072B2",
+    title_ja="バッチ正規化",
+    does="Centres and scales each channel by the mean and variance of the batch; in evaluation by running averages of these.",
+    does_ja="チャネルごとに、バッチの平均と分散で中心化しスケールする。推論では、その移動平均を使う。",
+    also=("BatchNorm", "BN", "batch normalization", "バッチノルム"),
 )
 BatchNorm.METHOD = METHOD

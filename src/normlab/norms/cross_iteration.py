@@ -132,5 +132,9 @@ METHOD = Method(
     running=("running_mean", "running_var"),
     remembers=True,
     colour="#08306B",
+    title_ja="反復間バッチ正規化",
+    does="Takes the statistics over this batch and the ones before it, carried over to the present weights.",
+    does_ja="今のバッチと直前のいくつかのバッチの統計量を、現在の重みに換算して合わせて使う。",
+    also=("CBN", "CrossIterationBN", "Cross-Iteration Batch Normalization"),
 )
 CrossIterationNorm.METHOD = METHOD

@@ -83,4 +83,16 @@ def _check_output(norm: nn.Module, inputs: tuple[Tensor, ...], output: object) -
         raise NormlabError(f"{name}: forward makes {output.dtype} of {x.dtype}; a norm keeps the dtype")
 
 
-METHOD = Method("custom", "your norm", build, version=1, shifts=False, ghosts=True, colour="#D55E00")
+METHOD = Method(
+    "custom",
+    "your norm",
+    build,
+    version=1,
+    shifts=False,
+    ghosts=True,
+    colour="#D55E00",
+    title_ja="自作の正規化",
+    does="A norm of your own.",
+    does_ja="自作の正規化。",
+    also=(),
+)

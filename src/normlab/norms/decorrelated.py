@@ -146,5 +146,9 @@ METHOD = Method(
     mixes=("samples", "channels", "positions"),
     running=("running_mean", "running_var", "running_whitening"),
     colour="#5254A3",
+    title_ja="無相関化バッチ正規化",
+    does="Whitens the channels of a group over the batch: they become uncorrelated, not only scaled.",
+    does_ja="バッチの中でチャネルのまとまりを白色化し、スケールだけでなく相関も除く。",
+    also=("DBN", "Decorrelated Batch Normalization", "whitening", "白色化"),
 )
 DecorrelatedNorm.METHOD = METHOD

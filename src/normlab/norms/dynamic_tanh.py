@@ -26,4 +26,14 @@ def build(num_features: int, **options: object) -> nn.Module:
     return DynamicTanh(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("dynamic_tanh", "dynamic tanh", build, version=1, colour="#8C564B")
+METHOD = Method(
+    "dynamic_tanh",
+    "dynamic tanh",
+    build,
+    version=1,
+    colour="#8C564B",
+    title_ja="動的tanh",
+    does="Takes no statistics at all: tanh(αx) with a learned α, then a scale and a shift a channel.",
+    does_ja="統計量を取らず、学習する α による tanh(αx) の後にチャネルごとのスケールとシフトを施す。",
+    also=("DyT", "DynamicTanh"),
+)

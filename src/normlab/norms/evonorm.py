@@ -45,5 +45,15 @@ def build(num_features: int, **options: object) -> nn.Module:
 
 
 METHOD = Method(
-    "evonorm", "EvoNorm-S0", build, version=1, owns_activation=True, mixes=("channels", "positions"), colour="#F4978E"
+    "evonorm",
+    "EvoNorm-S0",
+    build,
+    version=1,
+    owns_activation=True,
+    mixes=("channels", "positions"),
+    colour="#F4978E",
+    title_ja="EvoNorm-S0",
+    does="A norm and an activation in one: x·sigmoid(vx) over the standard deviation of a sample's group.",
+    does_ja="正規化と活性化を一つにしたもの:x·sigmoid(vx) を、サンプル内のグループの標準偏差で割る。",
+    also=("EvoNorm", "エボノーム"),
 )

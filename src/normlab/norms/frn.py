@@ -45,4 +45,8 @@ METHOD = Method(
     owns_activation=True,
     mixes=("positions",),
     colour="#C44E52",
+    title_ja="FRN + TLU",
+    does="Divides a channel of a sample by its root mean square, and cuts off below a learned threshold.",
+    does_ja="サンプルのチャネルを二乗平均平方根で割り、学習するしきい値より下を切り落とす。",
+    also=("Filter Response Normalization", "FilterResponseNorm", "フィルタ応答正規化"),
 )

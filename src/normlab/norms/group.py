@@ -65,4 +65,15 @@ def build(num_features: int, **options: object) -> nn.Module:
     return GroupNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("group", "group norm", build, version=1, mixes=("channels", "positions"), colour="#009E73")
+METHOD = Method(
+    "group",
+    "group norm",
+    build,
+    version=1,
+    mixes=("channels", "positions"),
+    colour="#009E73",
+    title_ja="グループ正規化",
+    does="Centres and scales groups of a sample's channels by their own mean and variance.",
+    does_ja="サンプルのチャネルをいくつかのグループに分け、各グループの平均と分散で中心化しスケールする。",
+    also=("GroupNorm", "GN", "group normalization", "グループノルム"),
+)

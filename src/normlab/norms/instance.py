@@ -39,5 +39,15 @@ def build(num_features: int, **options: object) -> nn.Module:
 
 
 METHOD = Method(
-    "instance", "instance norm", build, version=2, needs_positions=True, mixes=("positions",), colour="#CC79A7"
+    "instance",
+    "instance norm",
+    build,
+    version=2,
+    needs_positions=True,
+    mixes=("positions",),
+    colour="#CC79A7",
+    title_ja="インスタンス正規化",
+    does="Centres and scales each channel of a sample by its own mean and variance over positions.",
+    does_ja="サンプルの各チャネルを、その位置全体の平均と分散で中心化しスケールする。",
+    also=("InstanceNorm", "IN", "instance normalization", "インスタンスノルム"),
 )

@@ -19,5 +19,9 @@ METHOD = Method(
     mixes=("samples", "channels", "positions"),
     running=("running_mean", "running_var", "running_whitening"),
     colour="#9C9EDE",
+    title_ja="反復的白色化",
+    does="Whitens like decorrelated batch norm, by a few Newton iterations in place of an eigendecomposition.",
+    does_ja="無相関化バッチ正規化と同じ白色化を、固有値分解の代わりに数回のニュートン反復で行う。",
+    also=("IterNorm", "Iterative Normalization"),
 )
 IterNorm.METHOD = METHOD

@@ -17,4 +17,15 @@ def build(num_features: int, eps: float = 1e-5, affine: bool = True) -> nn.Modul
     return GroupNorm(num_features, num_groups=1, eps=eps, affine=affine)
 
 
-METHOD = Method("layer", "layer norm", build, version=1, mixes=("channels", "positions"), colour="#E69F00")
+METHOD = Method(
+    "layer",
+    "layer norm",
+    build,
+    version=1,
+    mixes=("channels", "positions"),
+    colour="#E69F00",
+    title_ja="レイヤー正規化",
+    does="Centres and scales a sample by the mean and variance over all its channels and positions.",
+    does_ja="サンプルを、全チャネル・全位置の平均と分散で中心化しスケールする。",
+    also=("LayerNorm", "LN", "layer normalization", "レイヤーノルム", "層正規化"),
+)

@@ -97,5 +97,9 @@ METHOD = Method(
     feeds_training=True,
     remembers=True,
     colour="#1B9AAA",
+    title_ja="減衰率を学習するBN",
+    does="Batch norm whose running averages follow the batches at a pace that is learned.",
+    does_ja="移動平均がバッチを追う速さを学習するバッチ正規化。",
+    also=("learned decay", "learned momentum"),
 )
 LearnedMomentumNorm.METHOD = METHOD

@@ -24,7 +24,8 @@ class Method:
 
     Attributes:
         name: how configurations, tables and colours call it.
-        title: how readers call it.
+        title, title_ja: how readers call it, in English and Japanese; ``also``: other names by which they look for it.
+        does, does_ja: what it does, in a sentence.
         build: ``build(num_features, **options)`` → a module from (N, C, *) to (N, C, *).
         version: bumped when the method's results change; part of the key of every run that uses it.
         needs_positions: normalizes over positions alone, so it says nothing where a channel has one value (fc, 1×1).
@@ -59,3 +60,7 @@ class Method:
     feeds_training: bool = False
     ghosts: bool = False
     colour: str = "#D55E00"  # of norms of the user's own
+    title_ja: str = ""
+    does: str = ""
+    does_ja: str = ""
+    also: tuple[str, ...] = ()

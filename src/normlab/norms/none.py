@@ -11,4 +11,16 @@ def build(num_features: int) -> nn.Module:
     return nn.Identity()
 
 
-METHOD = Method("none", "no norm", build, version=1, identity=True, shifts=False, colour="#666666")
+METHOD = Method(
+    "none",
+    "no norm",
+    build,
+    version=1,
+    identity=True,
+    shifts=False,
+    colour="#666666",
+    title_ja="正規化なし",
+    does="Leaves everything as it is: the arm that all others are held against.",
+    does_ja="何もしない。他の全ての手法を比べる基準。",
+    also=("no normalization", "正規化無し", "identity"),
+)

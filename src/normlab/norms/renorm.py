@@ -102,5 +102,9 @@ METHOD = Method(
     feeds_training=True,
     remembers=True,
     colour="#56B4E9",
+    title_ja="バッチ再正規化",
+    does="Batch norm corrected towards its running averages, within limits that open up while training.",
+    does_ja="移動平均へ向けて補正するバッチ正規化。補正の限度は学習につれて広がる。",
+    also=("Batch Renormalization", "BatchRenorm", "renorm"),
 )
 BatchRenorm.METHOD = METHOD

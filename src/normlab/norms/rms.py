@@ -32,4 +32,16 @@ def build(num_features: int, **options: object) -> nn.Module:
     return RMSNorm(num_features, **options)  # type: ignore[arg-type]
 
 
-METHOD = Method("rms", "RMS norm", build, version=1, shifts=False, mixes=("channels", "positions"), colour="#BCA300")
+METHOD = Method(
+    "rms",
+    "RMS norm",
+    build,
+    version=1,
+    shifts=False,
+    mixes=("channels", "positions"),
+    colour="#BCA300",
+    title_ja="RMS正規化",
+    does="Divides a sample by the root mean square over its channels and positions, without centring it.",
+    does_ja="サンプルを、全チャネル・全位置の二乗平均平方根で割る。中心化はしない。",
+    also=("RMSNorm", "root mean square"),
+)

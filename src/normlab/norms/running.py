@@ -25,6 +25,10 @@ MOMENTS = ("running_mean", "running_var")
 MAY_DECLARE = {field.name for field in fields(Method)} - {
     "name",
     "title",
+    "title_ja",
+    "does",
+    "does_ja",
+    "also",
     "build",
     "version",
     "identity",

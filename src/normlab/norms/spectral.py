@@ -24,5 +24,16 @@ def build(num_features: int, power_iterations: int = 1) -> nn.Module:
 
 
 METHOD = Method(
-    "spectral", "spectral norm", build, version=1, shifts=False, wrap=wrap, remembers=True, colour="#A1D99B"
+    "spectral",
+    "spectral norm",
+    build,
+    version=1,
+    shifts=False,
+    wrap=wrap,
+    remembers=True,
+    colour="#A1D99B",
+    title_ja="スペクトル正規化",
+    does="Divides each weight matrix by its largest singular value; activations are left alone.",
+    does_ja="重み行列を最大特異値で割る。活性には手を加えない。",
+    also=("SpectralNorm", "SN", "spectral normalization"),
 )

@@ -52,5 +52,9 @@ METHOD = Method(
     mixes=("samples", "channels", "positions"),
     running=("running_mean", "running_var"),
     colour="#9467BD",
+    title_ja="切替正規化",
+    does="Learns at each site how to mix the statistics of batch, layer and instance norm.",
+    does_ja="バッチ・レイヤー・インスタンスの統計量をどう混ぜるかを、場所ごとに学習する。",
+    also=("SwitchableNorm", "Switchable Normalization"),
 )
 SwitchableNorm.METHOD = METHOD

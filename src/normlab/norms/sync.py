@@ -79,5 +79,9 @@ METHOD = Method(
     mixes=("samples", "positions"),
     running=("running_mean", "running_var"),
     colour="#9ECAE1",
+    title_ja="同期バッチ正規化",
+    does="Batch norm whose statistics are taken over the batches of all processes together.",
+    does_ja="全プロセスのバッチを合わせて統計量を取るバッチ正規化。",
+    also=("SyncBN", "SyncBatchNorm", "synchronized batch norm"),
 )
 SyncBatchNorm.METHOD = METHOD

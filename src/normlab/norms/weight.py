@@ -53,4 +53,16 @@ def build(num_features: int, data_init: bool = False) -> nn.Module:
     return nn.Identity()
 
 
-METHOD = Method("weight", "weight norm", build, version=1, shifts=False, wrap=wrap, colour="#74A57F")
+METHOD = Method(
+    "weight",
+    "weight norm",
+    build,
+    version=1,
+    shifts=False,
+    wrap=wrap,
+    colour="#74A57F",
+    title_ja="重み正規化",
+    does="Writes each weight vector as a direction times a learned length; activations are left alone.",
+    does_ja="重みベクトルを方向と学習する長さに分けて表す。活性には手を加えない。",
+    also=("WeightNorm", "WN", "weight normalization"),
+)

@@ -40,4 +40,8 @@ METHOD = Method(
     wrap=wrap,
     mixes=("channels", "positions"),
     colour="#00594C",
+    title_ja="重み標準化+GN",
+    does="Standardizes each filter's weights and puts group norm behind the convolution.",
+    does_ja="各フィルタの重みを標準化し、畳み込みの後にグループ正規化を置く。",
+    also=("WS", "Weight Standardization", "重み標準化"),
 )

@@ -9,7 +9,7 @@ from typing import Any
 from normlab.core.record import write_atomically
 from normlab.core.word import Word
 from normlab.errors import NormlabError
-from normlab.report.site import Section
+from normlab.report.sections import Section
 from normlab.runs.store import Store
 
 

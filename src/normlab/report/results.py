@@ -43,6 +43,16 @@ class Question(Protocol):
     @property
     def claims(self) -> tuple[Claim, ...]: ...
 
+    @property
+    def source(self) -> str:
+        """The code that draws its figure."""
+        ...
+
+    @property
+    def japanese(self) -> dict[str, str]:
+        """The Japanese of its texts."""
+        ...
+
     def draw(self, results: "Results") -> Figure | None: ...
 
     def table(self, results: "Results") -> pd.DataFrame | None:

@@ -11,17 +11,28 @@ from normlab.core.record import write_atomically
 from normlab.report.style import add_caption
 
 
-def save_figure(figure: Figure, folder: Path, name: str, caption: str | None = None) -> str:
-    """Save a figure as ``<folder>/<name>.svg`` and ``.png``, and close it; the SVG's text."""
+def save_figure(figure: Figure, folder: Path, name: str, caption: str | None = None) -> None:
+    """Save a figure as ``<folder>/<name>.svg`` and ``.png``, and close it.
+
+    It is laid out once: what is where does not depend on the format.
+    """
     if caption:
         add_caption(figure, caption)
     vector, pixels = io.BytesIO(), io.BytesIO()
     figure.savefig(vector, format="svg", metadata={"Date": None})
+    figure.set_layout_engine("none")
     figure.savefig(pixels, format="png", dpi=130)
     plt.close(figure)
     write_atomically(folder / f"{name}.svg", vector.getvalue())
     write_atomically(folder / f"{name}.png", pixels.getvalue())
-    text = vector.getvalue().decode()
+
+
+def inlined(folder: Path, name: str) -> str:
+    """A saved figure's SVG for the inside of a page; empty where there is none."""
+    file = folder / f"{name}.svg"
+    if not file.exists():
+        return ""
+    text = file.read_text(encoding="utf-8")
     return _own_ids(text[text.index("<svg") :], name)
 
 

@@ -1,6 +1,8 @@
 """Recipes: how a practitioner would train this, as a short list of overrides that everything else departs from."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -18,7 +20,13 @@ def load_recipe(name: str) -> dict[str, Any]:
     files = {file.stem: file for folder in config_dirs()[::-1] for file in (folder / "recipe").glob("*.yaml")}
     if name not in files:
         raise NormlabError(f"unknown recipe {name!r}; there are {', '.join(sorted(files))}")
-    found = OmegaConf.to_container(OmegaConf.load(files[name]))
+    return dict(_content(files[name], files[name].stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=256)
+def _content(file: Path, changed: int) -> Mapping[str, Any]:
+    """What a file holds that was last ``changed`` then: a sweep asks for the same few of them thousands of times."""
+    found = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     assert isinstance(found, dict)
     return {str(key): value for key, value in found.items()}
 
@@ -59,7 +67,7 @@ def _fitting(recipe: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
 def _fields(group: str, option: str) -> set[str] | None:
     """The fields of a group's option; None if there is no such file."""
     file = next((f for folder in config_dirs() if (f := folder / group / f"{option}.yaml").is_file()), None)
-    return set(map(str, OmegaConf.load(file))) if file else None
+    return set(_content(file, file.stat().st_mtime_ns)) if file else None
 
 
 def _told(value: Any) -> str:

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from normlab.report.site import both
+from normlab.report.page import both
 
 
 def page(template: str, **values: Any) -> str:
