@@ -38,6 +38,7 @@ NAMES = (
     "machinery",
 )
 LOCK = Path(__file__).parent / "claims.lock"
+ARTICLES = Path(__file__).parent / "articles.yaml"
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,9 @@ class Toy:
         return {"gates": Published(Text(HOSTILE, HOSTILE), pd.DataFrame(rows))}
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "quick")
+def toy_store(folder: Path) -> Store:
+    """A store with the runs of the toy experiment."""
+    store = Store(folder / "quick")
     noise = np.random.default_rng(0).normal(0, 0.003, 10)
     for index, plan in enumerate(Expander(DESIGN, "quick", store, Composer()).expand().planned):
         value = 0.8 + 0.05 * (plan.config.norm.name == "batch") + noise[index]
@@ -119,6 +119,11 @@ def store(tmp_path: Path) -> Store:
                                  "environment": '{"cpu": "a <b>cpu</b>", "torch": "2", "gpu": null}'}  # fmt: skip
         store.put(Record(facts | {f"test_accuracy{s}": value for s in ("", "_recalibrated", "_batch")}, [{"step": 1}]))
     return store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return toy_store(tmp_path)
 
 
 def lock() -> Any:

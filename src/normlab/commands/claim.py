@@ -62,9 +62,9 @@ def show(section: Section, result: ClaimResult, store: Store, drawn_anew: bool) 
         save_figure(forest(result, section.results.foot, section.results.untrained), figure.parent, name)
     if name:
         print(f"figure: {figure}")
-    page = store.root / "report" / "index.html"
+    page = store.root / "report" / "en" / "claim" / f"{claim.id}.html"
     if page.exists():
-        print(f"report: {page}#{claim.id}")
+        print(f"report: {page}")
 
 
 def claim(claim_id: str, scale: str, results: str, overrides: Sequence[str] = ()) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments import LOCK, all_experiments
+from experiments import ARTICLES, LOCK, all_experiments
 from normlab.errors import NormlabError
 from normlab.report import sentences
 from normlab.report.build import build
@@ -14,6 +14,8 @@ from normlab.report.page import write_page
 from normlab.report.sections import Section
 from normlab.report.style import VERDICT_COLOURS
 from normlab.runs.store import Store
+from normlab.site.articles import load_articles
+from normlab.site.pages import Site
 from normlab.verdicts.registry import read_lock
 
 
@@ -43,7 +45,8 @@ def report(scale: str, results: str, open_page: bool = False) -> None:
         raise NormlabError(f"unknown scale {scale!r}; there are quick, cpu, gpu")
     store = Store(Path(results) / scale)
     built = build(list(all_experiments()), scale, store, read_lock(LOCK))
-    page = write_page(built, scale, store)
+    write_page(built, scale, store)
+    page = Site(built, scale, store, load_articles(ARTICLES)).write()
     show(built.sections, page)
     if open_page:
         webbrowser.open(page.resolve().as_uri())

@@ -1,1 +1,1 @@
-"""The report: figures, tables and one page that renders what verdicts/ says."""
+"""The report: figures, tables, and everything on one page; what verdicts say, rendered."""

@@ -25,8 +25,8 @@ COLUMN_WIDTHS = ("13%", "34%", "13%", "11%", "25%", "4%")  # of the verdict tabl
 
 
 def write_page(report: Report, scale: str, store: Store) -> Path:
-    """Write ``report/index.html`` below the store; its path."""
-    page = store.root / "report" / "index.html"
+    """Write ``report/all.html`` below the store; its path."""
+    page = store.root / "report" / "all.html"
     write_atomically(page, _render(report, scale, store).encode())
     return page
 

@@ -175,16 +175,21 @@ class Results:
         return self.values(rows, "test_accuracy")
 
     @cached_property
-    def trained(self) -> str:
-        """How long and on how many images the nets of each setting are trained where nothing else is said, for the foot of figures."""
-        told = []
+    def lengths(self) -> list[tuple[str, int | None, float]]:
+        """How long and on how many images (None: all) the nets of each setting are trained where nothing else is said."""
+        found = []
         for setting, known in self.design.at(self.scale).settings.items():
             config = self.composer({"scale": self.scale, **filled(known.overrides, known.constants)})
-            images = config.data.train_size
-            told.append(
-                f"{self.title(setting)}: {f'{images:,} images' if images else 'all images'} × {config.training.epochs:g} epochs"
-            )
-        return "; ".join(told)
+            found.append((self.title(setting), config.data.train_size, config.training.epochs))
+        return found
+
+    @property
+    def trained(self) -> str:
+        """The same in words, for the foot of figures."""
+        return "; ".join(
+            f"{title}: {f'{images:,} images' if images else 'all images'} × {epochs:g} epochs"
+            for title, images, epochs in self.lengths
+        )
 
     def caption(self) -> str:
         """n, length of training, scale and device, for figures."""

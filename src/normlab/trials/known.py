@@ -27,8 +27,8 @@ class Known:
         self.store = store
         self._runs: dict[str, ByRate] = defaultdict(lambda: defaultdict(dict))
         for row in store.runs().to_dict("records"):
-            reported = row["status"] == "diverged" or (row["status"] == "ok" and pd.notna(row["test_accuracy"]))
-            if reported and isinstance(row["config"], str):
+            reported = row["status"] == "diverged" or (row["status"] == "ok" and pd.notna(row.get("test_accuracy")))
+            if reported and isinstance(row.get("config"), str):
                 config = json.loads(row["config"])
                 self._runs[_identity(config)][config["optimizer"]["lr"]][config["seed"]] = row["run_key"]
 

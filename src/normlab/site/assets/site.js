@@ -1,0 +1,47 @@
+// The list of claims: searched and sifted by what the address says, so that a link shows what its sender saw.
+(() => {
+  const form = document.getElementById("find");
+  if (!form) return;
+  const items = [...document.querySelectorAll("li[data-text]")];
+  const query = form.elements.q, word = form.elements.word, found = document.getElementById("found");
+  const plain = (text) => text.toLowerCase().normalize("NFKC").replace(/[-\s]+/g, " ");
+  const joined = (text) => plain(text).replace(/ /g, "");
+
+  // Words must all be there, written apart or together; of Japanese, every pair of neighbouring characters.
+  function terms(text) {
+    return plain(text).split(" ").filter(Boolean).flatMap((term) => {
+      if (!/[\u3040-\u30ff\u4e00-\u9fff]/.test(term) || term.length < 3) return [term];
+      return [...term].slice(1).map((_, i) => term.slice(i, i + 2));
+    });
+  }
+
+  function matches(item, wanted) {
+    const text = plain(item.dataset.text), close = joined(item.dataset.text);
+    return wanted.every((term) => (term.length < 3 && /^[a-z]+$/.test(term) ? ` ${text} `.includes(` ${term} `) : close.includes(term)));
+  }
+
+  function show() {
+    const wanted = terms(query.value);
+    let count = 0;
+    for (const item of items) {
+      item.hidden = !((!word.value || item.dataset.word === word.value) && matches(item, wanted));
+      count += !item.hidden;
+    }
+    for (const group of document.querySelectorAll("section.group")) group.hidden = !group.querySelector("li:not([hidden])");
+    found.textContent = `${count} ${found.dataset.unit}`;
+  }
+
+  function remember() {
+    const state = new URLSearchParams();
+    if (query.value) state.set("q", query.value);
+    if (word.value) state.set("word", word.value);
+    history.replaceState(null, "", `?${state}`);
+  }
+
+  const state = new URLSearchParams(location.search);
+  query.value = state.get("q") || "";
+  word.value = state.get("word") || "";
+  form.addEventListener("input", () => { show(); remember(); });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  show();
+})();

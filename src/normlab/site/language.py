@@ -1,0 +1,78 @@
+"""The two languages of the pages."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from normlab.core.claim import Claim, Text
+from normlab.core.trial import ClaimResult
+from normlab.core.word import Verdict, Word
+from normlab.norms import METHODS
+from normlab.report import sentences
+from normlab.report.results import Results
+from normlab.report.style import DATA_TITLES
+from normlab.site.situations import Field
+
+
+@dataclass(frozen=True)
+class Language:
+    """One of them: what is said in it."""
+
+    code: Literal["en", "ja"]
+    name: str
+
+    def __call__(self, en: str, ja: str) -> str:
+        return en if self.code == "en" else ja
+
+    def of(self, text: Text) -> str:
+        """A text that is there in both."""
+        return self(text.en, text.ja)
+
+    def word(self, word: Word) -> str:
+        """A verdict's word."""
+        return self(str(word), sentences.WORDS_JA[word])
+
+    def verdict(self, verdict: Verdict, result: ClaimResult | None = None) -> str:
+        """A verdict with its reason."""
+        return self.of(sentences.verdict_text(verdict, result))
+
+    def method(self, name: str) -> str:
+        """A method's title; what is no method of normlab's is called as it is."""
+        method = METHODS.get(name)
+        return self(method.title, method.title_ja or method.title) if method else name
+
+    def situation(self, field: Field) -> str:
+        """A situation of the chooser."""
+        data = DATA_TITLES.get(field.data, field.data)
+        if field.shared:
+            return self(
+                f"{data}, batch 128, statistics over {field.batch}", f"{data}、バッチ 128、統計量 {field.batch} 枚"
+            )
+        return self(f"{data}, batch {field.batch}", f"{data}、バッチ {field.batch}")
+
+    def length(self, images: int | None, epochs: float) -> str:
+        """How long and on how many images a net was trained."""
+        counted = self(f"{images:,} images", f"画像 {images:,} 枚") if images else self("all images", "全画像")
+        return self(f"{counted} × {epochs:g} epochs", f"{counted} × {epochs:g} エポック")
+
+    def trained(self, results: Results) -> str:
+        """The same of every setting of an experiment."""
+        return self("; ", "、").join(
+            f"{title}: {self.length(images, epochs)}" for title, images, epochs in results.lengths
+        )
+
+    def searched(self, claim: Claim) -> str:
+        """What a claim is found by: its id, its statement in both languages, and all names of the methods that it names."""
+        text = f"{claim.id} {claim.statement.en} {claim.statement.ja}".lower()
+        names = [
+            [m.title, m.title_ja, *m.also] for m in METHODS.values() if m.title.lower() in text or m.title_ja in text
+        ]
+        return " ".join([text, *(name.lower() for own in names for name in own)])
+
+    def listed(self, items: list[str]) -> str:
+        """Several things in a row."""
+        return self(", ", "、").join(items)
+
+
+ENGLISH = Language("en", "English")
+JAPANESE = Language("ja", "日本語")
+LANGUAGES = (ENGLISH, JAPANESE)

@@ -1,0 +1,187 @@
+"""All pages of a report, in both languages, from its sections: plain files that open from any folder."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from normlab.core.record import write_atomically
+from normlab.core.trial import ClaimResult
+from normlab.core.word import Word
+from normlab.norms import METHODS
+from normlab.report import sentences
+from normlab.report.build import Report
+from normlab.report.sections import Section
+from normlab.report.style import DATA_TITLES
+from normlab.runs.store import Store
+from normlab.site import answers
+from normlab.site.articles import Article
+from normlab.site.forest import panels, summary_panel
+from normlab.site.language import LANGUAGES, Language
+from normlab.site.situations import Field, fields
+
+FINDINGS = 8  # on the first page
+CLASSES = {
+    Word.SUPPORTED: "yes", Word.HOLDS: "yes", Word.VERIFIED: "yes", Word.MOSTLY_HOLDS: "mostly", Word.DEPENDS: "depends",
+    Word.VARIES: "varies", Word.NEGLIGIBLE: "same", Word.NO_DIFFERENCE: "same", Word.ABSENT: "absent", Word.OPPOSED: "no",
+    Word.CONTRADICTED: "no", Word.FALSIFIED: "no", Word.BORDERLINE: "open", Word.UNRESOLVED: "open", Word.NOT_RUN: "unrun",
+}  # fmt: skip
+SHAPES = {  # of the marks in forests, around (0, 0): what differs in colour differs in shape, too
+    "yes": "M0-6 6 0 0 6-6 0Z", "mostly": "M0-6 6 0 0 6-6 0Z", "depends": "M-5-5H5V5H-5Z", "varies": "M-5-5H5V5H-5Z",
+    "same": "M-5 0A5 5 0 1 1 5 0A5 5 0 1 1-5 0Z", "absent": "M0-6 6 5H-6Z", "no": "M0 6 6-5H-6Z",
+    "open": "M-5-1.2H-1.2V-5H1.2V-1.2H5V1.2H1.2V5H-1.2V1.2H-5Z", "unrun": "M-4-1H4V1H-4Z",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Page:
+    """A file below a language's folder, the template that it is made with, and what that is given."""
+
+    file: str
+    template: str
+    values: dict[str, Any]
+
+    @property
+    def up(self) -> str:
+        """The way to its language's folder."""
+        return "../" * self.file.count("/")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A report's pages."""
+
+    report: Report
+    scale: str
+    store: Store
+    articles: list[Article]
+
+    @cached_property
+    def fields(self) -> list[Field]:
+        return fields(self.store, self.scale)
+
+    @cached_property
+    def results(self) -> list[tuple[Section, ClaimResult]]:
+        """Every claim with its section."""
+        return [(section, result) for section in self.report.sections for result in section.claims]
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What all of it was made of."""
+        table = self.store.runs()
+        known: list[str] = list(table["environment"].dropna().unique()) if "environment" in table else []
+        machines = [json.loads(text) for text in known]
+        dates = sorted(table["date"].dropna().astype(str)) if "date" in table else []
+        return {
+            "scale": self.scale,
+            "runs": len(self.store),
+            "machines": sorted(
+                {" · ".join(filter(None, (m["cpu"], m.get("gpu"), f"torch {m['torch']}"))) for m in machines}
+            ),
+            "dates": [dates[0], dates[-1]] if dates else [],
+        }
+
+    def write(self) -> Path:
+        """Write all pages below ``<store>/report``; the first one."""
+        root = self.store.root / "report"
+        for name in ("site.css", "site.js"):
+            content = resources.files("normlab.site").joinpath("assets", name).read_bytes()
+            write_atomically(root / "assets" / name, content)
+        environment = jinja2.Environment(
+            loader=jinja2.ChoiceLoader(
+                [jinja2.PackageLoader("normlab", f"{room}/templates") for room in ("site", "report")]
+            ),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        for language in LANGUAGES:
+            shared = self._shared(language)
+            for page in self._pages(language):
+                text = environment.get_template(page.template).render(**shared, **page.values, page=page, up=page.up)
+                write_atomically(root / language.code / page.file, text.encode())
+        write_atomically(root / "index.html", environment.get_template("start.html").render().encode())
+        return root / "index.html"
+
+    def _shared(self, language: Language) -> dict[str, Any]:
+        counts = Counter(result.verdict.word for section, result in self.results if not section.old)
+        return {
+            "t": language,
+            "both": language,
+            "other": next(each for each in LANGUAGES if each is not language),
+            "facts": self.facts,
+            "sections": self.report.sections,
+            "counts": {word: counts[word] for word in Word if counts[word]},
+            "classes": CLASSES,
+            "shapes": SHAPES,
+            "answers": answers,
+            "sentences": sentences,
+            "METHODS": {name: method for name, method in METHODS.items() if name not in ("custom", "sync")},
+            "data_titles": DATA_TITLES,
+            "articles": self.articles,
+            "reference": self._reference(),
+        }
+
+    def _reference(self) -> Counter[str]:
+        """What the committed results of the scale cpu say, for a scale that only demonstrates."""
+        file = self.store.root.parent / "cpu" / "verdicts.csv"
+        if self.scale != "quick" or not file.exists():
+            return Counter()
+        table = pd.read_csv(file)
+        words = table.loc[(table["setting"] == "all") & (table["edition"] == 2), "verdict"]
+        return Counter(str(word).split(" on ")[0] for word in words)
+
+    def _pages(self, language: Language) -> Sequence[Page]:
+        of_edition_2 = [(s, r) for s, r in self.results if not s.old]
+        first = answers.notable([result for _, result in of_edition_2], FINDINGS)
+        section_of = {result.claim.id: section for section, result in self.results}
+        gates = next((s.published["gates"].table for s in self.report.sections if "gates" in s.published), None)
+        findings = [
+            {
+                "section": section_of[r.claim.id],
+                "result": r,
+                "panels": self._panels(section_of[r.claim.id], r, language),
+            }
+            for r in first
+        ]
+        about = {"findings": findings, "gates": gates, "fields": self.fields}
+        pages = [
+            Page("index.html", "home.html", about),
+            Page("choose.html", "choose.html", {"fields": self.fields}),
+            Page("claims.html", "claims.html", {"ordered": sorted(self.report.sections, key=_is_definition)}),
+            Page("methods.html", "methods.html", {"methods": self.report.methods}),
+            Page("judged.html", "judged.html", {}),
+        ]
+        for article in self.articles:
+            by_part = {
+                part.cite: [(s, r) for s, r in self.results if part in map(article.part_of, r.claim.sources)]
+                for part in article.parts
+            }
+            values = {"article": article, "by_part": by_part}
+            pages.append(Page(f"article-{article.letter.lower()}.html", "article.html", values))
+        for section in self.report.sections:
+            panel = summary_panel(section.claims, language)
+            pages.append(
+                Page(f"question/{section.question.name}.html", "question.html", {"section": section, "panel": panel})
+            )
+        for section, result in self.results:
+            values = {"section": section, "result": result, "panels": self._panels(section, result, language)}
+            pages.append(Page(f"claim/{result.claim.id}.html", "claim.html", values))
+        return pages
+
+    @staticmethod
+    def _panels(section: Section, result: ClaimResult, language: Language) -> list[Any]:
+        return panels(result, language, section.question.japanese, section.results.untrained)
+
+
+def _is_definition(section: Section) -> bool:
+    """Whether its claims are decided by computation alone: readers look for the others first."""
+    return not section.question.design.grids

@@ -1,0 +1,124 @@
+"""What the store knows of every method in every situation of the chooser."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from normlab.config import RunConfig
+from normlab.core.statistics import interval, p_greater
+from normlab.norms import METHODS
+from normlab.runs.store import Store
+from normlab.sweeps.compose import Composer
+from normlab.trials.docket import Docket, Situation
+from normlab.trials.known import Known, accuracy
+from normlab.trials.subject import method
+
+REFERENCE = "batch"
+ENOUGH = 3  # runs from which on a method is ranked
+CLOSE = 0.005  # of test accuracy: what is further behind the best is never called alike, however wide its interval
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A method in a situation: its rate, and test accuracy by seed; against batch norm the paired difference with its interval and the
+    chance that the method is better.
+    """
+
+    method: str
+    lr: float
+    accuracy: Mapping[int, float]
+    difference: tuple[float, float, float] | None = None
+    better: float | None = None
+
+    @property
+    def interval(self) -> tuple[float, float, float]:
+        """Mean test accuracy with its 95 % interval."""
+        return interval(np.array(list(self.accuracy.values())))
+
+
+@dataclass(frozen=True)
+class Field:
+    """A situation with the methods that were run there, the most accurate first, and those that were not."""
+
+    name: str
+    title: str
+    data: str
+    batch: int
+    shared: bool
+    images: int | None
+    epochs: float
+    arms: list[Arm]
+    missing: list[str]
+
+    @property
+    def alike(self) -> set[str]:
+        """The best, and those at most half a point behind whose paired difference to it is not told from 0."""
+        best = self.arms[0]
+        return {best.method} | {arm.method for arm in self.arms[1:] if self._alike(best, arm)}
+
+    @staticmethod
+    def _alike(best: Arm, arm: Arm) -> bool:
+        difference = paired(best.accuracy, arm.accuracy)
+        return difference is not None and difference[0] <= CLOSE and difference[1] <= 0
+
+
+def paired(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[float, float, float] | None:
+    """The mean difference over the seeds that both have, with its interval; None below three of them."""
+    seeds = sorted(set(a) & set(b))
+    if len(seeds) < ENOUGH:
+        return None
+    return interval(np.array([a[seed] - b[seed] for seed in seeds]))
+
+
+def fields(store: Store, scale: str) -> list[Field]:
+    """All situations of a scale; none where no trial is designed for it, or nothing was run in any."""
+    if scale not in ("quick", "cpu"):
+        return []
+    docket, composer, known = Docket.load(scale), Composer(), Known(store)
+    overrides = docket.overrides(scale)
+    names = [name for name in METHODS if name not in ("custom", "sync")]
+    found = []
+    for name, situation in docket.situations.items():
+        base = composer({**overrides[name], "norm": "none"})
+        arms = []
+        for each in names:
+            config = composer({**overrides[name], **situation.arm(method(each))})
+            keys = known.reported(config)
+            if len(keys) >= ENOUGH:
+                arms.append(_arm(each, keys, store))
+        found.append(_field(name, situation, base, arms, names))
+    return [each for each in found if each.arms]
+
+
+def _arm(name: str, keys: dict[int, str], store: Store) -> Arm:
+    rate = float((store.facts(next(iter(keys.values()))) or {})["lr"])
+    return Arm(name, rate, {seed: accuracy(store, key) for seed, key in sorted(keys.items())})
+
+
+def _field(name: str, situation: Situation, base: RunConfig, arms: list[Arm], names: list[str]) -> Field:
+    reference = next((arm.accuracy for arm in arms if arm.method == REFERENCE), {})
+    compared = [_against(arm, reference) for arm in arms]
+    compared.sort(key=lambda arm: -arm.interval[0])
+    ran = {arm.method for arm in arms}
+    return Field(
+        name=name,
+        title=situation.title,
+        data=base.data.name,
+        batch=situation.shared or base.data.batch_size,
+        shared=situation.shared is not None,
+        images=base.data.train_size,
+        epochs=base.training.epochs,
+        arms=compared,
+        missing=[each for each in names if each not in ran],
+    )
+
+
+def _against(arm: Arm, reference: Mapping[int, float]) -> Arm:
+    if arm.method == REFERENCE:
+        return arm
+    seeds = sorted(set(arm.accuracy) & set(reference))
+    difference = paired(arm.accuracy, reference)
+    effects = np.array([arm.accuracy[seed] - reference[seed] for seed in seeds])
+    better = 1.0 - p_greater(effects, 0.0) if difference else None
+    return Arm(arm.method, arm.lr, arm.accuracy, difference, better)
