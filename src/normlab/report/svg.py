@@ -19,9 +19,9 @@ def save_figure(figure: Figure, folder: Path, name: str, caption: str | None = N
     if caption:
         add_caption(figure, caption)
     vector, pixels = io.BytesIO(), io.BytesIO()
-    figure.savefig(vector, format="svg", metadata={"Date": None})
-    figure.set_layout_engine("none")
     figure.savefig(pixels, format="png", dpi=130)
+    figure.set_layout_engine("none")
+    figure.savefig(vector, format="svg", metadata={"Date": None})
     plt.close(figure)
     write_atomically(folder / f"{name}.svg", vector.getvalue())
     write_atomically(folder / f"{name}.png", pixels.getvalue())
