@@ -144,14 +144,7 @@ class Site:
         first = answers.notable([result for _, result in of_edition_2], FINDINGS)
         section_of = {result.claim.id: section for section, result in self.results}
         gates = next((s.published["gates"].table for s in self.report.sections if "gates" in s.published), None)
-        findings = [
-            {
-                "section": section_of[r.claim.id],
-                "result": r,
-                "panels": self._panels(section_of[r.claim.id], r, language),
-            }
-            for r in first
-        ]
+        findings = [{"section": section_of[result.claim.id], "result": result} for result in first]
         about = {"findings": findings, "gates": gates, "fields": self.fields}
         pages = [
             Page("index.html", "home.html", about),
