@@ -7,17 +7,20 @@
   const plain = (text) => text.toLowerCase().normalize("NFKC").replace(/[-\s]+/g, " ");
   const joined = (text) => plain(text).replace(/ /g, "");
 
-  // Words must all be there, written apart or together; of Japanese, every pair of neighbouring characters.
-  function terms(text) {
-    return plain(text).split(" ").filter(Boolean).flatMap((term) => {
-      if (!/[\u3040-\u30ff\u4e00-\u9fff]/.test(term) || term.length < 3) return [term];
-      return [...term].slice(1).map((_, i) => term.slice(i, i + 2));
-    });
-  }
+  // Words must all be there, written apart or together; of Japanese, most pairs of neighbouring characters, since endings differ.
+  const MOST = 0.6;
+  const terms = (text) => plain(text).split(" ").filter(Boolean);
+  const pairs = (term) => [...term].slice(1).map((_, i) => term.slice(i, i + 2));
 
   function matches(item, wanted) {
-    const text = plain(item.dataset.text), close = joined(item.dataset.text);
-    return wanted.every((term) => (term.length < 3 && /^[a-z]+$/.test(term) ? ` ${text} `.includes(` ${term} `) : close.includes(term)));
+    const text = ` ${plain(item.dataset.text)} `, close = joined(item.dataset.text);
+    return wanted.every((term) => {
+      if (/[\u3040-\u30ff\u4e00-\u9fff]/.test(term) && term.length > 2) {
+        const own = pairs(term);
+        return own.filter((pair) => close.includes(pair)).length >= MOST * own.length;
+      }
+      return term.length < 3 && /^[a-z]+$/.test(term) ? text.includes(` ${term} `) : close.includes(term);
+    });
   }
 
   function show() {
