@@ -83,15 +83,18 @@ def test_what_is_no_record_is_not_taken_in(tmp_path: Path) -> None:
         returns.merge(tmp_path / "empty", Store(tmp_path / "store"))
 
 
-def test_the_queue_tunes_first_takes_low_seeds_first_and_no_run_twice(tmp_path: Path) -> None:
+def test_the_queue_tunes_first_then_goes_cell_by_cell_and_takes_no_run_twice(tmp_path: Path) -> None:
     queue = Queue(["placement", "placement"], "quick", Store(tmp_path))
     queue.look()
     items = []
     while item := queue.take():
         items.append(item)
     assert len({item.run_key for item in items}) == len(items) > 10
-    order = [(item.role != "tune", item.config.seed) for item in items]
-    assert order == sorted(order)
+    tuned = [item.role != "tune" for item in items]
+    assert tuned == sorted(tuned)
+    reported = [item.config.model_copy(update={"seed": 0}) for item in items if item.role == "report"]
+    cells = [config for place, config in enumerate(reported) if not place or config != reported[place - 1]]
+    assert len(cells) == len({config.model_dump_json() for config in cells})  # no cell is taken up a second time
 
 
 @pytest.mark.slow

@@ -47,7 +47,9 @@ def restore_images(folder: Path) -> None:
 
 
 class Queue:
-    """What is left of several experiments: earlier ones first; of one, what tunes before what reports, low seeds first."""
+    """What is left of several experiments: earlier ones first; of one, what tunes before what reports, then cell by cell as in the
+    design: a cell with all of its seeds decides something, all cells with half of theirs decide nothing.
+    """
 
     def __init__(self, experiments: Sequence[str], scale: str, store: Store) -> None:
         self.store = store
@@ -62,9 +64,10 @@ class Queue:
         return len(self.left)
 
     def _items(self, expander: Expander) -> list[Item]:
-        items = outstanding(expander.expand().planned, self.store)
-        free = [item for item in items if item.run_key not in self.taken]
-        return sorted(free, key=lambda item: (item.role != "tune", item.config.seed))
+        planned = expander.expand().planned
+        place = {plan.run_key: number for number, plan in enumerate(planned)}
+        free = [item for item in outstanding(planned, self.store) if item.run_key not in self.taken]
+        return sorted(free, key=lambda item: (item.role != "tune", place[item.run_key]))
 
     def take(self) -> Item | None:
         """The next run to do, for good."""
