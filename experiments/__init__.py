@@ -27,6 +27,7 @@ NAMES = (
     "batch_size",
     "placement",
     "momentum",
+    "epsilon",
     "generalization",
     "gradient_flow",
     "covariate_shift",

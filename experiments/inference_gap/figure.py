@@ -1,57 +1,62 @@
-"""Test accuracy by kind of statistics: over the batch size at both rates, and over the decay for both lengths."""
+"""Test accuracy by kind of statistics: over the images that share statistics at both schedules, and over the decay for each training."""
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.inference_gap.claims import RATES
+from experiments.inference_gap.claims import SCHEDULES, SHAPES
 from normlab.report.results import Results
-from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line
+from normlab.report.style import COLOURS, accuracy_axis, draw_line
 
 LADDER = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
+LOOKS = {
+    "": ("running, decay 0.9", "-", "o"),
+    "_recalibrated": ("recalibrated", "--", "s"),
+    "_batch": ("the batch's own", ":", "^"),
+}
+HUES = {"long": COLOURS["batch"], "short": COLOURS["decorrelated"], "constant": COLOURS["learned_momentum"]}
 
 
 def figure(results: Results) -> Figure | None:
-    """Test accuracy by kind of statistics: over the batch size at both rates, and over the decay for both lengths."""
+    """A row a setting."""
     plot, axes = plt.subplots(
-        len(results.settings), 3, figsize=(12.5, 3.5 * len(results.settings)), squeeze=False, layout="constrained"
+        len(results.settings), 3, figsize=(12.5, 3.7 * len(results.settings)), squeeze=False, layout="constrained"
     )
-    looks = {
-        "": ("running, decay 0.9", "-"),
-        "_recalibrated": ("recalibrated", "--"),
-        "_batch": ("the batch's own", ":"),
-    }
     for row, setting in zip(axes, results.settings, strict=True):
-        for ax, (grid, title) in zip(row, RATES.items(), strict=False):
-            rows = results.select(grid, setting=setting)
-            sizes = sorted(rows["data.batch_size"].unique()) if len(rows) else []
-            for suffix, (label, line) in looks.items():
-                groups = [
-                    [100 * v for v in results.values(rows[rows["data.batch_size"] == size], f"test_accuracy{suffix}")]
-                    for size in sizes
-                ]
-                if groups and all(groups):
-                    draw_line(ax, range(len(sizes)), groups, label=label, colour=COLOURS["batch"], linestyle=line)
-            ax.set_xticks(range(len(sizes)), [str(int(size)) for size in sizes])
-            ax.set(title=f"{DATA_TITLES[setting]}: {title.en}", xlabel="batch size")
+        for ax, (grid, schedule) in zip(row, SCHEDULES.items(), strict=False):
+            _sizes(ax, results, setting, grid)
+            ax.set(title=f"{results.title(setting)}: {schedule}", xlabel="images that share statistics")
+        _decays(row[2], results, setting)
+        for ax in row:
             accuracy_axis(ax)
-        for length, colour in (("short", COLOURS["decorrelated"]), ("long", COLOURS["learned_momentum"])):
-            rows = results.select("lengths", setting=setting, length=length)
-            groups = [[100 * v for v in results.values(rows, f"test_accuracy_decay_{decay:g}")] for decay in LADDER]
-            if all(groups):
-                draw_line(row[2], range(len(LADDER)), groups, label=f"{length}, running", colour=colour)
-                best = [100 * v for v in results.values(rows, "test_accuracy_recalibrated")]
-                draw_line(
-                    row[2],
-                    [0, len(LADDER) - 1],
-                    [best, best],
-                    f"{length}, recalibrated",
-                    colour,
-                    linestyle="--",
-                    marker="",
-                )
-        row[2].set_xticks(range(len(LADDER)), [f"{decay:g}" for decay in LADDER])
-        row[2].set(title=f"{DATA_TITLES[setting]}: constant rate", xlabel="decay of the running averages")
-        accuracy_axis(row[2])
-    handles = {label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    plot.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=4, handlelength=3)
+            if ax.get_legend_handles_labels()[0]:
+                ax.legend(fontsize=7.5, handlelength=2.6)
     return plot
+
+
+def _sizes(ax: Axes, results: Results, setting: str, grid: str) -> None:
+    rows = results.select(grid, setting=setting, level="best")
+    sizes = sorted(rows["shared"].unique(), key=int) if len(rows) else []
+    for suffix, (label, line, marker) in LOOKS.items():
+        groups = [
+            [100 * v for v in results.values(rows[rows["shared"] == size], f"test_accuracy{suffix}")] for size in sizes
+        ]
+        if groups and all(groups):
+            draw_line(ax, range(len(sizes)), groups, label, COLOURS["batch"], linestyle=line, marker=marker)
+    ax.set_xticks(range(len(sizes)), sizes)
+
+
+def _decays(ax: Axes, results: Results, setting: str) -> None:
+    for training, schedule in SHAPES.items():
+        rows = results.select("decays", setting=setting, training=training)
+        groups = [[100 * v for v in results.values(rows, f"test_accuracy_decay_{decay:g}")] for decay in LADDER]
+        if not all(groups):
+            continue
+        colour = HUES[training]
+        draw_line(ax, range(len(LADDER)), groups, label=schedule, colour=colour)
+        best = [100 * v for v in results.values(rows, "test_accuracy_recalibrated")]
+        draw_line(ax, [0, len(LADDER) - 1], [best, best], "", colour, linestyle="--", marker="")
+    ax.set_xticks(range(len(LADDER)), [f"{decay:g}" for decay in LADDER])
+    ax.set(
+        title=f"{results.title(setting)}: batches of 32 (dashed: recalibrated)", xlabel="decay of the running averages"
+    )

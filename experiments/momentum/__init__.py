@@ -1,4 +1,4 @@
-"""How should running statistics follow the batches? Ten claims on the decay of running averages and on ε."""
+"""How should running statistics follow the batches? Seven claims on the decay of running averages."""
 
 from experiments.momentum.claims import CLAIMS
 from experiments.momentum.figure import figure

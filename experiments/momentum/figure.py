@@ -1,48 +1,43 @@
-"""Test accuracy over the decay, for short and long training, and over ε."""
-
-from typing import Any
+"""Test accuracy over the decay of running averages, for each training."""
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.momentum.claims import DECAYS
 from normlab.report.results import Results
-from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, plain_log_axis
+from normlab.report.style import COLOURS, accuracy_axis, draw_line
+
+LINES = {  # grid and training: label, line, marker
+    ("decays", "long"): ("annealed", "-", "o"),
+    ("decays", "short"): ("annealed, short", "--", "s"),
+    ("decays", "constant"): ("constant rate", (0, (6, 2, 1, 2)), "^"),
+    ("shifted", None): ("annealed, inputs changed in the last 10 %", ":", "D"),
+}
 
 
 def figure(results: Results) -> Figure | None:
-    """Test accuracy over the decay, for short and long training, and over ε."""
-    plot, axes = plt.subplots(
-        len(results.settings), 2, figsize=(10, 3.4 * len(results.settings)), squeeze=False, layout="constrained"
-    )
-    lines: dict[tuple[str, str, Any], tuple[str, Any]] = {
-        ("epsilons", "norm.eps", 1e-5): ("short training, rate annealed to 0", (0, (6, 2, 1, 2))),
-        ("decays", "length", "short"): ("short training, constant rate", "-"),
-        ("decays", "length", "long"): ("long training, constant rate", "--"),
-        ("shifted", "change", "recent"): ("inputs changed in the last 10 %, constant rate", ":"),
-    }
-    for (left, right), setting in zip(axes, results.settings, strict=True):
-        for (grid, axis, value), (label, line) in lines.items():
-            rows = results.select(grid, setting=setting, **{axis.replace(".", "__"): value})
-            groups = [[100 * v for v in results.values(rows, f"test_accuracy_decay_{decay:g}")] for decay in DECAYS]
-            if all(groups):
-                draw_line(left, range(len(DECAYS)), groups, label=label, colour=COLOURS["batch"], linestyle=line)
-        left.set_xticks(range(len(DECAYS)), [f"{decay:g}" for decay in DECAYS])
-        left.set(
-            title=f"{DATA_TITLES[setting]}: decay of the running averages",
-            xlabel="decay (PyTorch's momentum is 1 − decay)",
-        )
-        rows = results.select("epsilons", setting=setting, level="best")
-        if len(rows):
-            values = sorted(rows["norm.eps"].unique())
-            groups = [
-                [100 * v for v in results.values(rows[rows["norm.eps"] == value], "test_accuracy")] for value in values
-            ]
-            draw_line(right, values, groups, label="batch norm", colour=COLOURS["batch"])
-        right.set(title=f"{DATA_TITLES[setting]}: ε", xlabel="ε")
-        plain_log_axis(right)
-        for ax in (left, right):
-            accuracy_axis(ax)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    plot.legend(handles, labels, loc="outside upper left", ncols=2, fontsize=8, handlelength=3.5)
+    """A panel for each setting."""
+    settings = [s for s in results.settings if len(results.select("decays", setting=s))]
+    if not settings:
+        return None
+    plot, axes = plt.subplots(1, len(settings), figsize=(5.6 * len(settings), 4.0), squeeze=False, layout="constrained")
+    for ax, setting in zip(axes[0], settings, strict=True):
+        _decays(ax, results, setting)
     return plot
+
+
+def _decays(ax: Axes, results: Results, setting: str) -> None:
+    for (grid, training), (label, line, marker) in LINES.items():
+        rows = results.select(grid, setting=setting, **({"training": training} if training else {}))
+        groups = [[100 * v for v in results.values(rows, f"test_accuracy_decay_{decay:g}")] for decay in DECAYS]
+        if all(groups):
+            draw_line(ax, range(len(DECAYS)), groups, label, COLOURS["batch"], linestyle=line, marker=marker)
+    ax.set_xticks(range(len(DECAYS)), [f"{decay:g}" for decay in DECAYS])
+    ax.set(
+        title=f"{results.title(setting)}: decay of the running averages",
+        xlabel="decay (PyTorch's momentum is 1 − decay)",
+    )
+    accuracy_axis(ax)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=8, handlelength=3.2)
