@@ -81,7 +81,8 @@ TRAIN_TEST_MISMATCH = Claim(
     ),
     method=T(
         "Test accuracy of the same nets with each batch's own statistics (batches as in training) minus with running averages: by the "
-        "images that share statistics, annealed and at a constant rate; and at batches of 32 by decay, in long, short and constant training."
+        "images that share statistics, annealed and at a constant rate; and "
+        "at batches of 32 by decay, in long, short and constant training."
     ),
     kind="superiority",
     quantifier="some",
