@@ -29,7 +29,7 @@ LAUNCH_basic := hydra/launcher=basic
 LAUNCH_slurm := hydra/launcher=submitit_slurm sweep.workers=$(JOBS) hydra.launcher.array_parallelism=$(JOBS)
 LAUNCH_ray := hydra/launcher=ray hydra.launcher.n_jobs=$(JOBS) hydra.launcher.address=$(ADDRESS)
 # Names of folders and further arguments go by the environment: on a shell's line spaces, quotes and brackets would break them.
-WITH_RESULTS := reproduce train sweep report readme claim trial choose compare bench cost status dashboard gpu-pack gpu-merge
+WITH_RESULTS := reproduce train sweep report report-pack readme claim trial choose compare bench cost status dashboard gpu-pack gpu-merge
 $(WITH_RESULTS): export NORMLAB_RESULTS = $(value RESULTS)
 train sweep trial choose compare data: export NORMLAB_ARGS = $(value ARGS)
 R := "$$NORMLAB_RESULTS"
@@ -90,6 +90,10 @@ sweep: setup ## what is missing of one experiment: make sweep EXPERIMENT=placeme
 .PHONY: report
 report: setup ## verdicts, tables, figures and the page from the runs that are there
 	@$(NORMLAB) report --scale $(SCALE) --results $(R) $(if $(OPEN),--open)
+
+.PHONY: report-pack
+report-pack: setup ## the report as one archive for any static host: normlab-SCALE.zip
+	@$(NORMLAB) report --scale $(SCALE) --results $(R) --pack normlab-$(SCALE).zip
 
 .PHONY: readme
 readme: setup ## write the verdict table of SCALE into README.md
@@ -173,6 +177,15 @@ test-pythons: ## the tests on every other Python that is here, of 3.11 to 3.13 (
 	  .venv-$$version/bin/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	  echo "python$$version:"; .venv-$$version/bin/python -m pytest -q -n auto $(ARGS)
 	done
+
+.PHONY: test-browser
+test-browser: setup ## the report's pages in a real Chromium: width, accessibility, search and drawings (minutes; skipped without one)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[dev,browser]"
+	@$(PY) -m pytest -m browser tests/site $(ARGS)
+
+.PHONY: site-assets
+site-assets: ## bundle the pages' scripts from src/normlab/site/web (needs Node.js with npm)
+	@cd src/normlab/site/web && npm ci --no-audit --no-fund --silent && node build.mjs
 
 .PHONY: test-slow
 test-slow: $(COMPARE_READY) ## the tests that take longer, and comparisons with other packages' implementations

@@ -126,11 +126,12 @@ def report(
     scale: Scale = "quick",
     results: Results = "results",
     open_page: Annotated[bool, typer.Option("--open", help="open the page in a browser")] = False,
+    pack: Annotated[str, typer.Option(help="an archive to write the pages to, for any static host")] = "",
 ) -> None:
     """Verdicts, tables, figures and the page from the runs that are there."""
     from normlab.commands.report import report as command
 
-    command(scale, results, open_page)
+    command(scale, results, open_page, pack)
 
 
 @app.command()

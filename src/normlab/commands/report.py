@@ -15,6 +15,7 @@ from normlab.report.sections import Section
 from normlab.report.style import VERDICT_COLOURS
 from normlab.runs.store import Store
 from normlab.site.articles import load_articles
+from normlab.site.packing import pack
 from normlab.site.pages import Site
 from normlab.verdicts.registry import read_lock
 
@@ -35,8 +36,8 @@ def show(sections: list[Section], page: Path) -> None:
     console.print(f"report: {page}", soft_wrap=True)
 
 
-def report(scale: str, results: str, open_page: bool = False) -> None:
-    """Build the report of a scale, show its verdicts, and open the page where that is asked for.
+def report(scale: str, results: str, open_page: bool = False, archive: str = "") -> None:
+    """Build the report of a scale, show its verdicts, and open the page or write all pages to an archive where that is asked for.
 
     Raises:
         NormlabError: for an unknown scale.
@@ -48,5 +49,7 @@ def report(scale: str, results: str, open_page: bool = False) -> None:
     write_page(built, scale, store)
     page = Site(built, scale, store, load_articles(ARTICLES)).write()
     show(built.sections, page)
+    if archive:
+        print(f"packed: {pack(store.root, Path(archive))}")
     if open_page:
         webbrowser.open(page.resolve().as_uri())

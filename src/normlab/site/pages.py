@@ -23,9 +23,11 @@ from normlab.report.style import DATA_TITLES
 from normlab.runs.store import Store
 from normlab.site import answers
 from normlab.site.articles import Article
+from normlab.site.drawn import script
 from normlab.site.forest import panels, summary_panel
 from normlab.site.language import LANGUAGES, Language
 from normlab.site.situations import Field, fields
+from normlab.site.speed import measured
 
 FINDINGS = 8  # on the first page
 CLASSES = {
@@ -68,6 +70,17 @@ class Site:
         return fields(self.store, self.scale)
 
     @cached_property
+    def _methods(self) -> list[str]:
+        """The methods that any situation has, in the order of methods."""
+        return [name for name in METHODS if any(arm.method == name for field in self.fields for arm in field.arms)]
+
+    def _cards(self) -> list[str]:
+        """The trials of this scale that have a report card."""
+        return sorted(
+            file.parent.name for file in (self.store.root.parent / "trials" / self.scale).glob("*/index.html")
+        )
+
+    @cached_property
     def results(self) -> list[tuple[Section, ClaimResult]]:
         """Every claim with its section."""
         return [(section, result) for section in self.report.sections for result in section.claims]
@@ -91,9 +104,10 @@ class Site:
     def write(self) -> Path:
         """Write all pages below ``<store>/report``; the first one."""
         root = self.store.root / "report"
-        for name in ("site.css", "site.js"):
+        for name in ("site.css", "site.js", "plots.js"):
             content = resources.files("normlab.site").joinpath("assets", name).read_bytes()
             write_atomically(root / "assets" / name, content)
+        write_atomically(root / "assets" / "data.js", script(self.fields, self.store).encode())
         environment = jinja2.Environment(
             loader=jinja2.ChoiceLoader(
                 [jinja2.PackageLoader("normlab", f"{room}/templates") for room in ("site", "report")]
@@ -149,6 +163,10 @@ class Site:
         pages = [
             Page("index.html", "home.html", about),
             Page("choose.html", "choose.html", {"fields": self.fields}),
+            Page("explore.html", "explore.html", {"fields": self.fields, "shown": self._methods}),
+            Page("compare.html", "compare.html", {"fields": self.fields, "shown": self._methods}),
+            Page("speed.html", "speed.html", {"measured": measured(self.store.root.parent / "bench")}),
+            Page("trials.html", "trials.html", {"cards": self._cards()}),
             Page("claims.html", "claims.html", {"ordered": sorted(self.report.sections, key=_is_definition)}),
             Page("methods.html", "methods.html", {"methods": self.report.methods}),
             Page("judged.html", "judged.html", {}),

@@ -1,7 +1,7 @@
 """What the store knows of every method in every situation of the chooser."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,20 +21,24 @@ CLOSE = 0.005  # of test accuracy: what is further behind the best is never call
 
 @dataclass(frozen=True)
 class Arm:
-    """A method in a situation: its rate, and test accuracy by seed; against batch norm the paired difference with its interval and the
-    chance that the method is better.
+    """A method in a situation: its rate, test accuracy and run by seed (of a diverged run, chance), and validation accuracies of its
+    tuning by rate; against batch norm the paired difference with its interval and the chance that the method is better.
     """
 
     method: str
     lr: float
     accuracy: Mapping[int, float]
+    keys: Mapping[int, str] = field(default_factory=dict)
+    tuned: Mapping[float, Sequence[float]] = field(default_factory=dict)
+    diverged: int = 0
     difference: tuple[float, float, float] | None = None
     better: float | None = None
 
     @property
     def interval(self) -> tuple[float, float, float]:
-        """Mean test accuracy with its 95 % interval."""
-        return interval(np.array(list(self.accuracy.values())))
+        """Mean test accuracy with its 95 % interval, as far as accuracies go."""
+        mean, low, high = interval(np.array(list(self.accuracy.values())))
+        return mean, max(low, 0.0), min(high, 1.0)
 
 
 @dataclass(frozen=True)
@@ -86,14 +90,15 @@ def fields(store: Store, scale: str) -> list[Field]:
             config = composer({**overrides[name], **situation.arm(method(each))})
             keys = known.reported(config)
             if len(keys) >= ENOUGH:
-                arms.append(_arm(each, keys, store))
+                arms.append(_arm(each, keys, known.tuned(config), store))
         found.append(_field(name, situation, base, arms, names))
     return [each for each in found if each.arms]
 
 
-def _arm(name: str, keys: dict[int, str], store: Store) -> Arm:
+def _arm(name: str, keys: dict[int, str], tuned: dict[float, list[float]], store: Store) -> Arm:
     rate = float((store.facts(next(iter(keys.values()))) or {})["lr"])
-    return Arm(name, rate, {seed: accuracy(store, key) for seed, key in sorted(keys.items())})
+    diverged = sum((store.facts(key) or {})["status"] == "diverged" for key in keys.values())
+    return Arm(name, rate, {seed: accuracy(store, key) for seed, key in sorted(keys.items())}, keys, tuned, diverged)
 
 
 def _field(name: str, situation: Situation, base: RunConfig, arms: list[Arm], names: list[str]) -> Field:
@@ -121,4 +126,4 @@ def _against(arm: Arm, reference: Mapping[int, float]) -> Arm:
     difference = paired(arm.accuracy, reference)
     effects = np.array([arm.accuracy[seed] - reference[seed] for seed in seeds])
     better = 1.0 - p_greater(effects, 0.0) if difference else None
-    return Arm(arm.method, arm.lr, arm.accuracy, difference, better)
+    return replace(arm, difference=difference, better=better)

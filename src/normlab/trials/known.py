@@ -21,16 +21,21 @@ def accuracy(store: Store, key: str, split: str = "test") -> float:
 
 
 class Known:
-    """The reported runs of a store by configuration, rates and seeds apart."""
+    """The reported and the tuning runs of a store by configuration, rates and seeds apart."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._runs: dict[str, ByRate] = defaultdict(lambda: defaultdict(dict))
+        self._tuning: dict[str, ByRate] = defaultdict(lambda: defaultdict(dict))
         for row in store.runs().to_dict("records"):
-            reported = row["status"] == "diverged" or (row["status"] == "ok" and pd.notna(row.get("test_accuracy")))
-            if reported and isinstance(row.get("config"), str):
-                config = json.loads(row["config"])
-                self._runs[_identity(config)][config["optimizer"]["lr"]][config["seed"]] = row["run_key"]
+            if row["status"] not in ("ok", "diverged") or not isinstance(row.get("config"), str):
+                continue
+            config = json.loads(row["config"])
+            kinds = [self._tuning] if row["role"] == "tune" else []
+            if row["status"] == "diverged" or pd.notna(row.get("test_accuracy")):
+                kinds.append(self._runs)
+            for runs in kinds:
+                runs[_identity(config)][config["optimizer"]["lr"]][config["seed"]] = row["run_key"]
 
     def reported(self, config: RunConfig) -> dict[int, str]:
         """The runs like ``config`` by seed, at the rate that was run on most seeds, of several at the most accurate on validation images.
@@ -41,6 +46,16 @@ class Known:
         own = {rate: self._of_this_version(config, rate, keys) for rate, keys in found.items()}
         best = max(own.items(), key=lambda item: (len(item[1]), self._validated(item[1])), default=(0.0, {}))
         return best[1]
+
+    def tuned(self, config: RunConfig) -> dict[float, list[float]]:
+        """Validation accuracies of the tuning runs like ``config``, by rate."""
+        found = self._tuning.get(_identity(scientific(config)), {})
+        own = {rate: self._of_this_version(config, rate, keys) for rate, keys in sorted(found.items())}
+        return {
+            rate: [accuracy(self.store, key, "validation") for key in keys.values()]
+            for rate, keys in own.items()
+            if keys
+        }
 
     def _of_this_version(self, config: RunConfig, rate: float, keys: dict[int, str]) -> dict[int, str]:
         optimizer = config.optimizer.model_copy(update={"lr": rate})
