@@ -11,6 +11,7 @@ from normlab.config import NormConfig
 from normlab.norms import make_norm, wrap_layer
 
 SHAPE = (4, 16, 3, 3)
+SMALLEST = 1e-12  # of a gradient that is not rounding
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,16 @@ class Properties:
         mixes: which other values of the convolution's output a value of the method's output depends on, in training.
         evaluation_differs: whether evaluation gives another output than training for one input.
         parameters, buffers: numbers that training learns besides the convolution's own, and numbers that it keeps.
+        reach: a row a sample, in it for each channel the share of its positions that the value depends on.
+        place: the sample and the channel of that value.
     """
 
     mixes: tuple[str, ...]
     evaluation_differs: bool
     parameters: int
     buffers: int
+    reach: tuple[tuple[float, ...], ...]
+    place: tuple[int, int]
 
 
 def properties(config: NormConfig) -> Properties:
@@ -44,11 +49,15 @@ def properties(config: NormConfig) -> Properties:
     (gradient,) = torch.autograd.grad(output[0].flatten()[place], features, allow_unused=True)
     trained, evaluated = (norm.train(mode)(layer.train(mode)(x)) for mode in (True, False))
     plain = nn.Conv2d(3, SHAPE[1], 3, padding=1)
+    gradient = torch.zeros_like(features) if gradient is None else gradient
+    shares = (gradient.abs() > SMALLEST).double().flatten(2).mean(2)
     return Properties(
-        mixes=_mixes(torch.zeros_like(features) if gradient is None else gradient, place),
+        mixes=_mixes(gradient, place),
         evaluation_differs=not torch.allclose(trained, evaluated, rtol=1e-6, atol=1e-9),
         parameters=_count(layer.parameters()) + _count(norm.parameters()) - _count(plain.parameters()),
         buffers=_count(layer.buffers()) + _count(norm.buffers()),
+        reach=tuple(tuple(row) for row in shares.tolist()),
+        place=(0, place // SHAPE[2] // SHAPE[3]),
     )
 
 
@@ -77,7 +86,7 @@ def _mixes(gradient: Tensor, place: int) -> tuple[str, ...]:
         "channels": torch.cat([own[:channel], own[channel + 1 :]]),
         "positions": torch.cat([own[channel, :position], own[channel, position + 1 :]]),
     }
-    return tuple(name for name, part in others.items() if part.abs().max() > 1e-12)
+    return tuple(name for name, part in others.items() if part.abs().max() > SMALLEST)
 
 
 def _count(tensors: Iterable[Tensor]) -> int:

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
 
+from normlab.config import NormConfig
 from normlab.core.record import write_atomically
 from normlab.core.trial import ClaimResult
 from normlab.core.word import Word
 from normlab.norms import METHODS
+from normlab.norms.properties import Properties, properties
 from normlab.report import sentences
 from normlab.report.build import Report
 from normlab.report.sections import Section
@@ -73,6 +76,11 @@ class Site:
     def _methods(self) -> list[str]:
         """The methods that any situation has, in the order of methods."""
         return [name for name in METHODS if any(arm.method == name for field in self.fields for arm in field.arms)]
+
+    @cached_property
+    def _properties(self) -> dict[str, Properties]:
+        """What is measured of each method of the table."""
+        return {name: properties(NormConfig(name=name)) for name in self.report.methods["norm"] if name in METHODS}
 
     def _cards(self) -> list[str]:
         """The trials of this scale that have a report card."""
@@ -132,6 +140,7 @@ class Site:
             "both": language,
             "other": next(each for each in LANGUAGES if each is not language),
             "facts": self.facts,
+            "version": version("normlab"),
             "sections": self.report.sections,
             "counts": {word: counts[word] for word in Word if counts[word]},
             "classes": CLASSES,
@@ -159,7 +168,9 @@ class Site:
         section_of = {result.claim.id: section for section, result in self.results}
         gates = next((s.published["gates"].table for s in self.report.sections if "gates" in s.published), None)
         findings = [{"section": section_of[result.claim.id], "result": result} for result in first]
-        about = {"findings": findings, "gates": gates, "fields": self.fields}
+        panel = summary_panel(first, language)
+        strips = {strip.part: strip for strip in panel.strips} if panel else {}
+        about = {"panel": panel, "strips": strips, "findings": findings, "gates": gates, "fields": self.fields}
         pages = [
             Page("index.html", "home.html", about),
             Page("choose.html", "choose.html", {"fields": self.fields}),
@@ -168,7 +179,7 @@ class Site:
             Page("speed.html", "speed.html", {"measured": measured(self.store.root.parent / "bench")}),
             Page("trials.html", "trials.html", {"cards": self._cards()}),
             Page("claims.html", "claims.html", {"ordered": sorted(self.report.sections, key=_is_definition)}),
-            Page("methods.html", "methods.html", {"methods": self.report.methods}),
+            Page("methods.html", "methods.html", {"methods": self.report.methods, "found": self._properties}),
             Page("judged.html", "judged.html", {}),
         ]
         for article in self.articles:
