@@ -40,6 +40,7 @@ NAMES = (
 )
 LOCK = Path(__file__).parent / "claims.lock"
 ARTICLES = Path(__file__).parent / "articles.yaml"
+LITERATURE = Path(__file__).parent / "literature.yaml"
 
 
 @dataclass(frozen=True)

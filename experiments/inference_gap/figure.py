@@ -14,7 +14,8 @@ LOOKS = {
     "_recalibrated": ("recalibrated", "--", "s"),
     "_batch": ("the batch's own", ":", "^"),
 }
-HUES = {"long": COLOURS["batch"], "short": COLOURS["decorrelated"], "constant": COLOURS["learned_momentum"]}
+# Shades of batch norm's colour with marks of their own: other hues would mean other methods.
+LOOKS_OF = {"long": ("#0072B2", "o"), "short": ("#56B4E9", "s"), "constant": ("#004166", "^")}
 
 
 def figure(results: Results) -> Figure | None:
@@ -52,8 +53,8 @@ def _decays(ax: Axes, results: Results, setting: str) -> None:
         groups = [[100 * v for v in results.values(rows, f"test_accuracy_decay_{decay:g}")] for decay in LADDER]
         if not all(groups):
             continue
-        colour = HUES[training]
-        draw_line(ax, range(len(LADDER)), groups, label=schedule, colour=colour)
+        colour, marker = LOOKS_OF[training]
+        draw_line(ax, range(len(LADDER)), groups, label=schedule, colour=colour, marker=marker)
         best = [100 * v for v in results.values(rows, "test_accuracy_recalibrated")]
         draw_line(ax, [0, len(LADDER) - 1], [best, best], "", colour, linestyle="--", marker="")
     ax.set_xticks(range(len(LADDER)), [f"{decay:g}" for decay in LADDER])

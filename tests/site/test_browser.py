@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from experiments import ARTICLES, LOCK, all_experiments
+from experiments import ARTICLES, LITERATURE, LOCK, all_experiments
 from normlab.report.build import build
 from normlab.report.page import write_page
 from normlab.runs.store import Store
 from normlab.site.articles import load_articles
+from normlab.site.literature import load_literature
 from normlab.site.pages import Site
 from normlab.verdicts.registry import read_lock
 
@@ -33,7 +34,8 @@ KINDS = (  # a page of each kind
 )  # fmt: skip
 LATIN = re.compile(r"^[\x00-\x7fα-ωΑ-Ω×–−·…≥≤]+$")
 NAMES = {  # in Latin letters in Japanese, too
-    "normlab", "English", "EvoNorm-S0", "evonorm", "FRN", "frn", "TLU", "norm", "MNIST", "CIFAR-10", "n", "δ", "Pr", "PNG", "CSV", "GPU", "SGD", "ε",
+    "normlab", "English", "EvoNorm-S0", "evonorm", "FRN", "frn", "TLU", "norm", "MNIST", "CIFAR-10", "n", "δ", "ε", "Pr", "PNG", "CSV",
+    "GPU", "SGD",
 }  # fmt: skip
 
 
@@ -46,7 +48,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(root / "cpu")
     report = build(list(all_experiments()), "cpu", store, read_lock(LOCK))
     write_page(report, "cpu", store)
-    return Site(report, "cpu", store, load_articles(ARTICLES)).write().parent
+    return Site(report, "cpu", store, load_articles(ARTICLES), load_literature(LITERATURE)).write().parent
 
 
 @pytest.fixture(scope="session")

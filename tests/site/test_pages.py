@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import ARTICLES, all_experiments
+from experiments import ARTICLES, LITERATURE, all_experiments
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.core.effects import Effects
 from normlab.core.looks import Looks
@@ -20,6 +20,7 @@ from normlab.site.answers import answer, extremes
 from normlab.site.articles import load_articles, unplaced
 from normlab.site.forest import ENDS, FOLDED, panels
 from normlab.site.language import ENGLISH, JAPANESE, LANGUAGES
+from normlab.site.literature import load_literature
 from normlab.site.pages import CLASSES, SHAPES, Site
 from normlab.site.situations import Arm as FieldArm
 from normlab.site.situations import Field
@@ -59,7 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = toy_store(tmp_path_factory.mktemp("site"))
     report = build([Toy()], "quick", store, lock())
     write_page(report, "quick", store)
-    return Site(report, "quick", store, load_articles(ARTICLES)).write().parent
+    return Site(report, "quick", store, load_articles(ARTICLES), load_literature(LITERATURE)).write().parent
 
 
 def test_every_page_is_there_in_both_languages_and_well_formed(site: Path) -> None:
@@ -104,6 +105,17 @@ def test_a_demonstration_says_so_first(site: Path) -> None:
 def test_every_claim_stands_in_the_outline_of_an_article() -> None:
     sources = [s for e in all_experiments() for claim in e.claims for s in claim.sources if s != "–"]
     assert unplaced(load_articles(ARTICLES), sources) == []
+
+
+def test_papers_stand_beside_claims_that_there_are() -> None:
+    ids = {claim.id for e in all_experiments() for claim in e.claims}
+    found = load_literature(LITERATURE)
+    assert set(found) <= ids
+    assert all(
+        reported.text.en and reported.text.ja and "arXiv:" in reported.cite
+        for own in found.values()
+        for reported in own
+    )
 
 
 def test_every_word_has_a_look_and_words_that_disagree_differ_in_colour_and_shape() -> None:

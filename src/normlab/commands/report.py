@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments import ARTICLES, LOCK, all_experiments
+from experiments import ARTICLES, LITERATURE, LOCK, all_experiments
 from normlab.errors import NormlabError
 from normlab.report import sentences
 from normlab.report.build import build
@@ -15,6 +15,7 @@ from normlab.report.sections import Section
 from normlab.report.style import VERDICT_COLOURS
 from normlab.runs.store import Store
 from normlab.site.articles import load_articles
+from normlab.site.literature import load_literature
 from normlab.site.packing import pack
 from normlab.site.pages import Site
 from normlab.verdicts.registry import read_lock
@@ -47,7 +48,7 @@ def report(scale: str, results: str, open_page: bool = False, archive: str = "")
     store = Store(Path(results) / scale)
     built = build(list(all_experiments()), scale, store, read_lock(LOCK))
     write_page(built, scale, store)
-    page = Site(built, scale, store, load_articles(ARTICLES)).write()
+    page = Site(built, scale, store, load_articles(ARTICLES), load_literature(LITERATURE)).write()
     show(built.sections, page)
     if archive:
         print(f"packed: {pack(store.root, Path(archive))}")

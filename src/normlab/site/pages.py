@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -29,6 +29,7 @@ from normlab.site.articles import Article
 from normlab.site.drawn import script
 from normlab.site.forest import panels, summary_panel
 from normlab.site.language import LANGUAGES, Language
+from normlab.site.literature import Reported
 from normlab.site.situations import Field, fields
 from normlab.site.speed import measured
 
@@ -67,6 +68,7 @@ class Site:
     scale: str
     store: Store
     articles: list[Article]
+    literature: Mapping[str, list[Reported]]
 
     @cached_property
     def fields(self) -> list[Field]:
@@ -195,7 +197,9 @@ class Site:
                 Page(f"question/{section.question.name}.html", "question.html", {"section": section, "panel": panel})
             )
         for section, result in self.results:
-            values = {"section": section, "result": result, "panels": self._panels(section, result, language)}
+            reported = self.literature.get(result.claim.id, [])
+            drawn = self._panels(section, result, language)
+            values = {"section": section, "result": result, "panels": drawn, "reported": reported}
             pages.append(Page(f"claim/{result.claim.id}.html", "claim.html", values))
         return pages
 
