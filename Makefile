@@ -29,7 +29,7 @@ LAUNCH_basic := hydra/launcher=basic
 LAUNCH_slurm := hydra/launcher=submitit_slurm sweep.workers=$(JOBS) hydra.launcher.array_parallelism=$(JOBS)
 LAUNCH_ray := hydra/launcher=ray hydra.launcher.n_jobs=$(JOBS) hydra.launcher.address=$(ADDRESS)
 # Names of folders and further arguments go by the environment: on a shell's line spaces, quotes and brackets would break them.
-WITH_RESULTS := reproduce train sweep report report-pack readme claim trial choose compare bench cost status dashboard gpu-pack gpu-merge
+WITH_RESULTS := reproduce train sweep report report-pack readme claim trial choose compare bench cost status dashboard wandb-publish gpu-pack gpu-merge
 $(WITH_RESULTS): export NORMLAB_RESULTS = $(value RESULTS)
 train sweep trial choose compare data: export NORMLAB_ARGS = $(value ARGS)
 R := "$$NORMLAB_RESULTS"
@@ -159,6 +159,10 @@ lock: setup ## renew experiments/claims.lock after a claim was meant to change
 .PHONY: simulate
 simulate: setup ## the protocol tried on worlds whose truth is known (some minutes)
 	@$(PY) scripts/simulate.py --results $(R)
+
+.PHONY: wandb-publish
+wandb-publish: setup ## the store's reported runs, verdicts and figures into W&B, or files without a key: EXPERIMENT=name[,name]
+	@$(NORMLAB) wandb publish --scale $(SCALE) --results $(R) $(if $(EXPERIMENT),--experiments "$(EXPERIMENT)")
 
 .PHONY: dashboard
 dashboard: setup ## build the W&B workspace and report as code; pushed when a key is there

@@ -11,6 +11,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+wandb_app = typer.Typer(help="Weights & Biases.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(wandb_app, name="wandb")
 HYDRA: dict[str, Any] = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 Scale = Annotated[str, typer.Option(help="how large: quick, cpu or gpu")]
 Results = Annotated[str, typer.Option(help="the folder of results", envvar="NORMLAB_RESULTS")]
@@ -167,6 +169,21 @@ def bench(
     from normlab.commands.bench import bench as command
 
     command(sections or (), device, results)
+
+
+@wandb_app.command()
+def publish(
+    scale: Scale = "quick",
+    results: Results = "results",
+    project: Annotated[str, typer.Option(help="the project of W&B")] = "normlab",
+    entity: Annotated[str | None, typer.Option(help="its entity, if not the key's own")] = None,
+    experiments: Annotated[str | None, typer.Option(help="which ones, with commas; all by default")] = None,
+    rate: Annotated[float, typer.Option(help="runs a minute that the service is sent at most")] = 60.0,
+) -> None:
+    """A store's reported runs, verdicts and figures into a W&B project, or into files without a key; goes on where it stopped."""
+    from normlab.commands.wandb import wandb_publish
+
+    wandb_publish(scale, results, project, entity, experiments, rate)
 
 
 @app.command()

@@ -5,6 +5,7 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from normlab.core.record import Record
@@ -53,37 +54,53 @@ class WandbTracker:
                 pass
 
     def _talk(self) -> None:
-        # W&B's reports on itself: at the process's end they would wait for a service that does not answer.
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-        import wandb
-
-        mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
         run: Any = None
         while (message := self._queue.get()) is not None:
             kind, content = message
             if kind == "start":
-                run_key, config, experiment, role = content
-                run = wandb.init(
-                    project=self.project, entity=self.entity, mode=mode, id=run_key, name=_name(config),  # type: ignore[arg-type]
-                    group=experiment or "single", job_type=config["norm"]["name"], tags=[role] if role else None,
-                    config=config | {"run_key": run_key}, reinit="finish_previous", resume="allow",
-                    settings=wandb.Settings(silent=True, console="off", init_timeout=CONNECT_SECONDS),
-                )  # fmt: skip
-                run.define_metric("*", step_metric="step")
+                run = begin(self.project, self.entity, *content)
             elif kind == "row" and run is not None:
                 run.log(content)
             elif kind == "finish" and run is not None:
-                self._finish(run, content)
+                if content is not None:
+                    fill(run, [row for row in map(_unvalidated, content.table) if row], content.facts)
+                run.finish(exit_code=0 if content is not None else 1)
                 run = None
 
-    @staticmethod
-    def _finish(run: Any, record: Record | None) -> None:
-        if record is not None:
-            for row in record.table:
-                run.log({k: v for k, v in row.items() if v is not None and not k.startswith("validation_")})
-            summary = {k: v for k, v in record.facts.items() if isinstance(v, int | float | str) and k != "config"}
-            run.summary.update(summary)
-        run.finish(exit_code=0 if record is not None else 1)
+
+def begin(
+    project: str, entity: str | None, run_key: str, config: dict[str, Any], experiment: str | None, role: str | None
+) -> Any:
+    """A run of W&B for a run of normlab, which has the same id: begun twice, it goes on."""
+    # W&B's reports on itself: at the process's end they would wait for a service that does not answer.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    import wandb
+
+    run = wandb.init(
+        project=project, entity=entity, mode=mode(), id=run_key, name=_name(config),  # type: ignore[arg-type]
+        group=experiment or "single", job_type=config["norm"]["name"], tags=[role] if role else None,
+        config=config | {"run_key": run_key}, reinit="finish_previous", resume="allow",
+        settings=wandb.Settings(silent=True, console="off", init_timeout=CONNECT_SECONDS),
+    )  # fmt: skip
+    run.define_metric("*", step_metric="step")
+    return run
+
+
+def fill(run: Any, rows: Iterable[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
+    """Log the rows of a history, and the facts as the summary."""
+    for row in rows:
+        run.log(dict(row))
+    run.summary.update({k: v for k, v in facts.items() if isinstance(v, int | float | str) and k != "config"})
+
+
+def mode() -> str:
+    """Whether runs go to the service or to files."""
+    return os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
+
+
+def _unvalidated(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a history without what was logged while the run went on."""
+    return {k: v for k, v in row.items() if v is not None and not k.startswith("validation_")}
 
 
 def _has_key() -> bool:
