@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from experiments import load_experiment
 from normlab.bench.tracker import closed, refusing, silent
+from normlab.commands.dashboard import varied
 from normlab.config import RunConfig
 from normlab.runs.execute import execute, scientific
 from normlab.runs.key import run_key
@@ -146,13 +148,29 @@ def test_a_real_service_that_fails_is_given_up_with_one_warning(
     assert capsys.readouterr().err.count("W&B tracking stopped") == 1
 
 
-def test_the_dashboard_has_a_section_an_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dashboard_has_a_section_and_a_report_a_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    topics = [Topic("placement", "Where?", "Claims."), Topic("momentum", "How?", "More claims.")]
+    topics = [
+        Topic("placement", "Where?", ("Claims.",), {"net.placement": False}, ("mnist", "cifar10")),
+        Topic("batch_size", "How many?", ("More claims.",), {"data.batch_size": True, "norm.name": False}, ("mnist",)),
+    ]
     said = make_dashboard(topics, tmp_path)
     assert said[-1] == "not pushed: WANDB_API_KEY is not set"
     workspace = json.loads((tmp_path / "workspace.json").read_text())
     sections = workspace["spec"]["section"]["panelBankConfig"]["sections"]
-    assert [s["name"] for s in sections][:2] == ["Where?", "How?"]
-    report = (tmp_path / "report.json").read_text()
-    assert all(text in report for text in ("placement", "momentum", "validation_accuracy", "More claims."))
+    assert [s["name"] for s in sections][:2] == ["Where?", "How many?"]
+    where, how_many = ((tmp_path / f"report-{topic.name}.json").read_text() for topic in topics)
+    assert "More claims." in how_many
+    assert "More claims." not in where
+    assert all(f'"value": "{text}"' in where for text in ("placement", "report", "mnist", "cifar10"))
+    assert '"value": "cifar10"' not in how_many
+    assert '"xAxis": "config:data.value.batch_size"' in how_many  # over the numbers that it varies
+    assert '"groupBy": "net.value.placement"' in where  # grouped by the names that it varies
+    assert '"xAxis": "epoch"' in where  # which trainings of any batch size share
+
+
+def test_what_an_experiment_varies_is_read_off_its_design() -> None:
+    found = varied(load_experiment("batch_size").design, "cpu")
+    assert {"norm.statistics_batch": True, "data.batch_size": True, "norm.name": False}.items() <= found.items()
+    assert list(found)[-1] == "optimizer.lr"
+    assert varied(load_experiment("placement").design, "cpu")["net.placement"] is False

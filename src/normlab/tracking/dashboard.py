@@ -1,8 +1,9 @@
-"""The W&B workspace and report as code: a section an experiment, written as JSON, pushed when a key is there."""
+"""The W&B workspace and reports as code: a section and a report a question, written as JSON, pushed when a key is there."""
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,63 +13,96 @@ from normlab.errors import NormlabError, first_line
 
 @dataclass(frozen=True)
 class Topic:
-    """What the dashboard shows of one experiment: its runs (the W&B group of this name), and a text."""
+    """What is shown of one experiment: its runs (the W&B group of this name, role ``report``) on each of its data sets.
+
+    Attributes:
+        varied: the configuration's keys that it varies, the foremost first; True for those whose values are numbers.
+        text: what it asks and what came out, a paragraph each.
+    """
 
     name: str
     title: str
-    text: str
+    text: tuple[str, ...]
+    varied: Mapping[str, bool] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
 
 
-CURVES = ("validation_accuracy", "validation_loss", "train_loss")
-BARS = ("test_accuracy", "test_accuracy_recalibrated")
+CURVES = ("train_loss", "validation_accuracy")
+FINAL = "test_accuracy"
+SHOWN = 3  # keys of which a section has a panel
+BY_METHOD = "norm.name"
 
 
-def build(topics: list[Topic], entity: str, project: str, push: bool) -> tuple[Any, Any]:
-    """The workspace and the report; without ``push`` they name no run set to ask the service for."""
+def panels(topic: Topic) -> list[Any]:
+    """Curves over epochs, which batches of any size share, and final accuracy by whatever the experiment varies: over the values
+    where these are numbers, in bars where they are names.
+    """
+    import wandb_workspaces.reports.v2 as reports
+
+    varied = dict(list(topic.varied.items())[:SHOWN]) or {BY_METHOD: False}
+    first = next(iter(varied))
+    found: list[Any] = [
+        reports.LinePlot(
+            title=f"{name.replace('_', ' ')} by {first}", x="epoch", y=[name], groupby=reports.Config(first)
+        )
+        for name in CURVES
+    ]
+    for key, is_number in varied.items():
+        title = f"{FINAL.replace('_', ' ')} by {key}"
+        if is_number:
+            accuracy = reports.SummaryMetric(FINAL)
+            found.append(reports.ScatterPlot(title=title, x=reports.Config(key), y=accuracy, log_x=True))
+        else:
+            found.append(reports.BarPlot(title=title, metrics=[FINAL], groupby=reports.Config(key)))
+    return found
+
+
+def runs_of(topic: Topic, data: str, where: Mapping[str, str]) -> Any:
+    """The reported runs of an experiment on one data set."""
+    import wandb_workspaces.reports.v2 as reports
+
+    wanted = f"Metric('Group') = '{topic.name}' and Config('role') = 'report' and Config('data.name') = '{data}'"
+    return reports.Runset(**where, name=f"{topic.name}, {data}", filters=wanted)
+
+
+def build(topics: list[Topic], entity: str, project: str, push: bool) -> tuple[Any, dict[str, Any]]:
+    """The workspace, and a report a question; without ``push`` they name no run set to ask the service for."""
     import wandb_workspaces.reports.v2 as reports
     import wandb_workspaces.workspaces as workspaces
 
-    def panels() -> list[Any]:
-        lines = [
-            reports.LinePlot(title=name.replace("_", " "), x="step", y=[name], groupby="config.norm.name")
-            for name in CURVES
-        ]
-        return [
-            *lines,
-            *(
-                reports.BarPlot(title=name.replace("_", " "), metrics=[name], groupby="config.norm.name")
-                for name in BARS
-            ),
-        ]
-
     sections = [
-        workspaces.Section(name=topic.title, panels=panels(), is_open=index == 0) for index, topic in enumerate(topics)
+        workspaces.Section(name=topic.title, panels=panels(topic), is_open=index == 0)
+        for index, topic in enumerate(topics)
     ]
     workspace = workspaces.Workspace(
         entity=entity,
         project=project,
         name="normlab",
         sections=sections,
-        runset_settings=workspaces.RunsetSettings(groupby=[workspaces.Metric("Group"), workspaces.Metric("JobType")]),
+        runset_settings=workspaces.RunsetSettings(
+            filters="Config('role') = 'report'",
+            groupby=[workspaces.Metric("Group"), workspaces.Metric("JobType")],
+        ),
     )
-    blocks: list[Any] = [reports.TableOfContents()]
+    where = {"entity": entity, "project": project} if push else {}
+    written = {}
     for topic in topics:
-        where = {"entity": entity, "project": project} if push else {}
-        runs = reports.Runset(**where, name=topic.name, filters=f"Metric('Group') = '{topic.name}'")
-        blocks += [reports.H1(topic.title), reports.P(topic.text), reports.PanelGrid(runsets=[runs], panels=panels())]
-    report = reports.Report(
-        entity=entity,
-        project=project,
-        title="normlab: normalization on trial",
-        description="Curves and final measures of every experiment.",
-        width="fluid",
-        blocks=blocks,
-    )
-    return workspace, report
+        blocks: list[Any] = [reports.P(paragraph) for paragraph in topic.text]
+        for data in topic.data:
+            blocks += [reports.H2(data), reports.PanelGrid(runsets=[runs_of(topic, data, where)], panels=panels(topic))]
+        written[topic.name] = reports.Report(
+            entity=entity,
+            project=project,
+            title=f"normlab: {topic.title}",
+            description="Curves and final measures of the reported runs.",
+            width="fluid",
+            blocks=blocks,
+        )
+    return workspace, written
 
 
 def make_dashboard(topics: list[Topic], folder: Path) -> list[str]:
-    """Write ``workspace.json`` and ``report.json`` below ``folder`` and push them if a key is there.
+    """Write ``workspace.json`` and a ``report-<question>.json`` each below ``folder`` and push them if a key is there.
 
     Returns lines that say what was done. The service being unreachable is one of them, not an error.
     """
@@ -77,16 +111,17 @@ def make_dashboard(topics: list[Topic], folder: Path) -> list[str]:
     project = os.environ.get("WANDB_PROJECT", "normlab")
     if key and not entity:
         raise NormlabError("WANDB_API_KEY is set but WANDB_ENTITY is not; say whose project the dashboard belongs to")
-    workspace, report = build(topics, entity or "entity", project, push=False)
+    workspace, written = build(topics, entity or "entity", project, push=False)
     said = []
-    for name, item in (("workspace", workspace), ("report", report)):
+    for name, item in {"workspace": workspace, **{f"report-{name}": each for name, each in written.items()}}.items():
         spec = json.loads(item._to_model().model_dump_json(by_alias=True, exclude_none=True))
         write_atomically(folder / f"{name}.json", (json.dumps(spec, indent=1) + "\n").encode())
         said.append(f"wrote {folder / name}.json")
     if not key:
         return [*said, "not pushed: WANDB_API_KEY is not set"]
     try:
-        workspace, report = build(topics, entity, project, push=True)
-        return [*said, f"workspace: {workspace.save().url}", f"report: {report.save().url}"]
+        workspace, written = build(topics, entity, project, push=True)
+        links = [f"workspace: {workspace.save().url}"]
+        return [*said, *links, *(f"{name}: {each.save().url}" for name, each in written.items())]
     except Exception as error:  # Whatever the service does, the specification is written.
         return [*said, f"not pushed: {first_line(error)[:200]}"]

@@ -8,7 +8,9 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from normlab.config import RunConfig
 from normlab.core.record import Record
+from normlab.errors import NormlabError
 
 CONNECT_SECONDS = 15.0  # While training goes on; a service that does not answer in this time is given up.
 CLOSE_SECONDS = 60.0
@@ -79,11 +81,19 @@ def begin(
     run = wandb.init(
         project=project, entity=entity, mode=mode(), id=run_key, name=_name(config),  # type: ignore[arg-type]
         group=experiment or "single", job_type=config["norm"]["name"], tags=[role] if role else None,
-        config=config | {"run_key": run_key}, reinit="finish_previous", resume="allow",
+        config=whole(config) | {"run_key": run_key, "experiment": experiment, "role": role}, reinit="finish_previous", resume="allow",
         settings=wandb.Settings(silent=True, console="off", init_timeout=CONNECT_SECONDS),
     )  # fmt: skip
     run.define_metric("*", step_metric="step")
     return run
+
+
+def whole(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with its defaults, by which W&B may group, too; one that this version does not know stays as it is."""
+    try:
+        return RunConfig.parse(config).model_dump(mode="json")
+    except NormlabError:
+        return config
 
 
 def fill(run: Any, rows: Iterable[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
