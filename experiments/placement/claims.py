@@ -159,6 +159,12 @@ CONV_FC_DIFFER = Claim(
         ),
     ),
     moderators=(Moderator(T("treatment"), "treatment"), DATA),
+    checked=T(
+        "What decides between before and after are nets that fail: with the norm behind the activation of the fully connected "
+        "layer, seeds on CIFAR-10 end between 23 and 66 % at the rate that three tuning seeds named, and on MNIST five of forty "
+        "nets with the norm behind that of the convolutions diverge at theirs. Rates so near to the edge make these two effects "
+        "a matter of stability; those of a norm or none are not touched by it."
+    ),
 )
 
 AFFINE_HELPS = Claim(
