@@ -10,14 +10,16 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import linecache
 import re
 import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from torch import nn
@@ -276,6 +278,14 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+class _AsItStands(SourceFileLoader):
+    """Compiles a file's text itself: Python takes bytecode that it kept for the text's own by size and second alone."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        del fullname
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _from_file(file: str) -> ModuleType:
     """A Python file as a module, read anew when its text changed; its folder is searched for what it imports.
 
@@ -290,11 +300,12 @@ def _from_file(file: str) -> ModuleType:
         return sys.modules[name]
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_AsItStands(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    linecache.clearcache()  # which tells texts apart in the same way, and is where a class's source is read from
     try:
         spec.loader.exec_module(module)
     except BaseException:
