@@ -1,7 +1,7 @@
 // The list of claims: searched and sifted by what the address says, so that a link shows what its sender saw.
 import MiniSearch from "minisearch";
 
-const MOST = 0.6;  // of a Japanese term's pairs of neighbouring characters that must be there, since endings differ
+const MOST = 0.5;  // of a Japanese term's pairs of neighbouring characters that must be there, since endings and order differ
 const JAPANESE = /[\u3005\u3040-\u30ff\u4e00-\u9fff]+/g;
 
 const plain = (text) => text.toLowerCase().normalize("NFKC").replace(/-/g, " ");
