@@ -1,11 +1,13 @@
 """From a design to its runs: products, bundles, skips, choices on tuning seeds, and ladders."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from normlab.config import RunConfig
 from normlab.core.design import Design
 from normlab.core.record import Record
 from normlab.errors import NormlabError
@@ -144,39 +146,97 @@ def test_a_best_value_at_the_edge_extends_the_grid_of_that_cell(store: Store, co
         assert chosen == {best[norm]}
 
 
-def test_candidates_that_come_close_get_the_further_tuning_seeds(store: Store, composer: Composer) -> None:
-    grid = {
-        "choose": {
-            "over": {"optimizer.lr": "rates"},
-            "levels": {"best": {"best": "validation_accuracy"}},
-        },
-    }
-    first = {0.01: 0.80, 0.1: 0.895, 1.0: 0.90}
-    further = {0.1: 0.95, 1.0: 0.70}
+def tuned_by(
+    store: Store, composer: Composer, accuracy: Callable[[RunConfig], float], **setting: Any
+) -> tuple[dict[float, set[int]], set[float]]:
+    """The tuning seeds that each rate was run on, and the rate that was chosen, with three rates on the axis and a setting as given."""
     scale = {
         "settings": {
             "one": {
                 "overrides": {"data": "digits"},
                 "tune": [100],
-                "closer": {"seeds": [101, 102], "margin": 0.01},
                 "ranges": {"rates": [0.01, 0.1, 1.0]},
                 "looks": {2: 0.5, 4: 0.5},
+                **setting,
             }
         }
     }
-    e = Expander(
-        Design.parse(
-            {"name": "t", "title": "t", "title_ja": "t", "scales": {"quick": scale}, "grids": {"g": grid}}, "t"
-        ),
-        "quick",
+    choose = {
+        "over": {"optimizer.lr": "rates"},
+        "levels": {"best": {"best": "validation_accuracy"}},
+        "extend": {"optimizer.lr": 10.0},
+    }
+    design = {
+        "name": "t",
+        "title": "t",
+        "title_ja": "t",
+        "scales": {"quick": scale},
+        "grids": {"g": {"choose": choose}},
+    }
+    expansion = until_done(Expander(Design.parse(design, "t"), "quick", store, composer), accuracy)
+    tuned: dict[float, set[int]] = {}
+    for plan in expansion.planned:
+        if plan.role == "tune":
+            tuned.setdefault(plan.config.optimizer.lr, set()).add(plan.config.seed)
+    return tuned, {plan.config.optimizer.lr for plan in expansion.planned if plan.role == "report"}
+
+
+def test_candidates_that_come_close_get_the_further_tuning_seeds(store: Store, composer: Composer) -> None:
+    first = {0.01: 0.60, 0.1: 0.900, 1.0: 0.895}
+    further = {0.1: 0.70, 1.0: 0.65}
+    tuned, chosen = tuned_by(
         store,
         composer,
+        lambda c: first[c.optimizer.lr] if c.seed == 100 else further[c.optimizer.lr],
+        closer={"seeds": [101, 102], "margin": 0.01},
     )
-    expansion = until_done(e, lambda c: first[c.optimizer.lr] if c.seed == 100 else further.get(c.optimizer.lr, 0.0))
-    tuned = {(p.config.optimizer.lr, p.config.seed) for p in expansion.planned if p.role == "tune"}
-    assert tuned == {(0.01, 100)} | {(rate, seed) for rate in (0.1, 1.0) for seed in (100, 101, 102)}
-    reported = {(p.config.optimizer.lr, p.config.seed) for p in expansion.planned if p.role == "report"}
-    assert reported == {(0.1, 0), (0.1, 1)}
+    assert tuned == {0.01: {100}, 0.1: {100, 101, 102}, 1.0: {100, 101, 102}}
+    assert chosen == {0.1}
+
+
+def test_a_candidate_that_further_seeds_of_the_others_bring_close_gets_them_too(
+    store: Store, composer: Composer
+) -> None:
+    first = {0.01: 0.60, 0.1: 0.85, 1.0: 0.90}
+    further = {0.1: 0.85, 1.0: 0.70}
+    tuned, chosen = tuned_by(
+        store,
+        composer,
+        lambda c: (first if c.seed == 100 else further).get(c.optimizer.lr, 0.5),
+        closer={"seeds": [101, 102], "margin": 0.01},
+    )
+    assert tuned[0.1] == {100, 101, 102}
+    assert chosen == {0.1}
+
+
+def test_the_chosen_rate_is_confirmed_on_further_seeds_and_makes_room_where_it_fails_there(
+    store: Store, composer: Composer
+) -> None:
+    def accuracy(config: RunConfig) -> float:
+        """The highest rate is best on the first seed and fails on two of the further ones."""
+        if config.optimizer.lr == 0.1 and config.seed in (101, 103):
+            return 0.1
+        return {0.01: 0.85, 0.1: 0.90}.get(config.optimizer.lr, 0.5)
+
+    tuned, chosen = tuned_by(store, composer, accuracy, confirm=[101, 102, 103])
+    assert tuned == {0.001: {100}, 0.01: {100, 101, 102, 103}, 0.1: {100, 101, 102, 103}, 1.0: {100}}
+    assert chosen == {0.01}
+
+
+def test_a_rate_that_stays_best_where_it_is_confirmed_is_chosen_and_no_other_is_run_there(
+    store: Store, composer: Composer
+) -> None:
+    tuned, chosen = tuned_by(
+        store, composer, lambda c: {0.01: 0.85, 0.1: 0.90, 1.0: 0.2}[c.optimizer.lr], confirm=[101, 102]
+    )
+    assert tuned == {0.01: {100}, 0.1: {100, 101, 102}, 1.0: {100}}
+    assert chosen == {0.1}
+
+
+def test_an_axis_grows_before_the_rate_at_its_end_is_confirmed(store: Store, composer: Composer) -> None:
+    tuned, chosen = tuned_by(store, composer, lambda c: 1 - abs(math.log10(c.optimizer.lr / 100)) / 10, confirm=[101])
+    assert tuned == {0.01: {100}, 0.1: {100}, 1.0: {100}, 10.0: {100}, 100.0: {100, 101}, 1000.0: {100}}
+    assert chosen == {100.0}
 
 
 def test_the_worst_placement_is_sought_with_each_at_its_best_rate(store: Store, composer: Composer) -> None:

@@ -48,8 +48,9 @@ class Setting(Strict):
     """A setting (usually a data set with its sizes) and the constants that claims read for it, such as its δ.
 
     ``bed`` names a file of ``configs/bed/``, from which it takes what it does not say itself: the recipe that it departs from, tuning
-    seeds (``closer``: further ones for the candidates that come close), ``ranges`` to choose from, looks (the number of seeds of each,
-    from 0 on, and its weight) and δ. ``family``: settings are corrected for many claims among those of their own family.
+    seeds (``closer``: further ones for the candidates that come close, ``confirm``: for the one that is best), ``ranges`` to choose from,
+    looks (the number of seeds of each, from 0 on, and its weight) and δ. ``family``: settings are corrected for many claims among those of
+    their own family.
     """
 
     overrides: Overrides = {}
@@ -59,6 +60,7 @@ class Setting(Strict):
     family: str = ""
     tune: tuple[int, ...] = ()
     closer: Closer | None = None
+    confirm: tuple[int, ...] = ()
     ranges: dict[str, list[float]] = {}
     looks: dict[int, float] = {}
 

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +18,19 @@ EXTENSIONS = 3  # How often an axis may grow on either side.
 
 @dataclass
 class Candidate:
-    """Values along the axes chosen from, and the keys of their tuning runs."""
+    """Values along the axes chosen from, and the keys of their tuning runs by seed."""
 
     values: Overrides
-    keys: list[str]
+    keys: dict[int, str]
 
 
 class Chooser:
     """Plans the tuning runs of a grid in one setting and, when they are done, the reported ones of the chosen levels.
 
     Every candidate is run on the setting's tuning seeds; those whose measure is within a margin of the best go on to further seeds, where
-    the setting has such, and one of them is chosen. Where the best value of a cell is the end of an axis that may grow, it grows.
+    the setting has such. Where the best value of a cell is the end of an axis that may grow, it grows. The best so far is confirmed on
+    further seeds: it was named for its mean on a few, and a rate at which one net in ten diverges may well have trained on those. One
+    that is no longer best then makes room for the next, until the best has been confirmed.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Chooser:
         axes = [over if alike else {axis: list(values) for axis, values in over.items()} for _ in cells]
         grown: list[dict[tuple[str, str], int]] = [{} for _ in cells]
         while True:
-            rounds = [self._round(cell, own) for cell, own in zip(cells, axes, strict=True)]
+            rounds = [self._round(cell, axes[i], grown[i]) for i, cell in enumerate(cells)]
             done = [found for found in rounds if found is not None]
             if len(done) < len(rounds):
                 return None
@@ -99,36 +100,51 @@ class Chooser:
             if not grew:
                 return [{level: candidate.values for level, candidate in levels.items()} for levels, _ in done]
 
-    def _round(self, cell: Cell, over: dict[str, list[Any]]) -> tuple[dict[str, Candidate], list[Overrides]] | None:
+    def _round(
+        self, cell: Cell, over: dict[str, list[Any]], grown: dict[tuple[str, str], int]
+    ) -> tuple[dict[str, Candidate], list[Overrides]] | None:
         """What a cell's levels take of the values there are, and the values that must not lie at an end; None while runs are left."""
         candidates = [
-            self._planned(cell, dict(zip(over, values, strict=True)), self.seeds)
-            for values in itertools.product(*over.values())
+            self._candidate(cell, dict(zip(over, values, strict=True))) for values in itertools.product(*over.values())
         ]
-        if not self._done(candidates):
-            return None
         rules = {level: rule for level, rule in self.choose.levels.items() if not rule.of}
-        contenders = {level: self._contenders(rule, candidates) for level, rule in rules.items()}
-        if self.setting.closer:
-            closer = {id(c): c for found in contenders.values() for c in found}
-            for candidate in closer.values():
-                candidate.keys += self._planned(cell, candidate.values, self.setting.closer.seeds).keys
+        while True:
             if not self._done(candidates):
                 return None
-        chosen = {level: self._pick(rule, contenders[level]) for level, rule in rules.items()}
-        ends = [end for level, rule in rules.items() for end in self._must_be_inside(rule, candidates, chosen[level])]
-        return chosen, ends
+            contenders = {level: self._contenders(rule, candidates) for level, rule in rules.items()}
+            chosen = {level: self._pick(rule, contenders[level]) for level, rule in rules.items()}
+            best = [c for level, rule in rules.items() for c in self._best(rule, contenders[level], chosen[level])]
+            ends = [candidate.values for candidate in best]
+            further = False
+            if self.setting.closer:
+                close = [candidate for found in contenders.values() for candidate in found]
+                further = self._run_on(cell, close, self.setting.closer.seeds)
+            if not further and not self._growing(over, ends, grown):
+                further = self._run_on(cell, [*best, *chosen.values()], self.setting.confirm)
+            if not further:
+                return chosen, ends
 
-    def _planned(self, cell: Cell, values: Overrides, seeds: tuple[int, ...]) -> Candidate:
-        overrides = self.choose.overrides(values)
-        keys = [
-            self.expander.plan(self.name, self.grid, cell, seed, "tune", self.expansion, overrides, **values)
-            for seed in seeds
-        ]
-        return Candidate(values, keys)
+    def _candidate(self, cell: Cell, values: Overrides) -> Candidate:
+        candidate = Candidate(values, {})
+        self._run_on(cell, [candidate], self.seeds)
+        return candidate
+
+    def _run_on(self, cell: Cell, candidates: list[Candidate], seeds: tuple[int, ...]) -> bool:
+        """Plan tuning runs of candidates; whether there are seeds among them that a candidate had not."""
+        further = False
+        for candidate in candidates:
+            for seed in seeds:
+                if seed in candidate.keys:
+                    continue
+                further = True
+                candidate.keys[seed] = self.expander.plan(
+                    self.name, self.grid, cell, seed, "tune", self.expansion,
+                    self.choose.overrides(candidate.values), **candidate.values,
+                )  # fmt: skip
+        return further
 
     def _done(self, candidates: list[Candidate]) -> bool:
-        return all(key in self.store for candidate in candidates for key in candidate.keys)
+        return all(key in self.store for candidate in candidates for key in candidate.keys.values())
 
     # Rules
 
@@ -148,11 +164,11 @@ class Chooser:
             return max(good, key=lambda c: next(iter(c.values.values())))
         return (max if rule.best else min)(at_best, key=lambda c: self._score(rule, c))
 
-    def _must_be_inside(self, rule: Level, candidates: list[Candidate], chosen: Candidate) -> Iterator[Overrides]:
-        """The values that must not lie at the end of an axis: all that a rule takes for best."""
+    def _best(self, rule: Level, candidates: list[Candidate], chosen: Candidate) -> list[Candidate]:
+        """All that a rule takes for best of some range: none of them may lie at an end."""
         if rule.worst and not rule.at_best:
-            return
-        yield from (c.values for c in (self._at_best(rule, candidates) if rule.at_best else [chosen]))
+            return []
+        return self._at_best(rule, candidates) if rule.at_best else [chosen]
 
     def _at_best(self, rule: Level, candidates: list[Candidate]) -> list[Candidate]:
         """All; with ``at_best``, for each value of the other axes the one that is best along those named."""
@@ -170,32 +186,40 @@ class Chooser:
 
     def _mean(self, candidate: Candidate, name: str) -> float:
         """The mean of a measure over runs, negated where lower is better; minus infinity where one has no such number."""
-        found = [of_one_run(name).read(self.store, key) for key in candidate.keys]
+        found = [of_one_run(name).read(self.store, key) for key in candidate.keys.values()]
         numbers = [value.number for value in found if value is not None]
         sign = 1 if higher_is_better(name) else -1
         return sign * sum(numbers) / len(numbers) if len(numbers) == len(found) else -math.inf
 
     # Ends of axes
 
+    def _growing(
+        self, over: dict[str, list[Any]], best: list[Overrides], grown: dict[tuple[str, str], int]
+    ) -> list[tuple[str, str]]:
+        """The axes at whose ends a best value lies, and the side, where they may still grow; an end that may not move is noted."""
+        found = []
+        for key in self.choose.extend:
+            values = {candidate[key] for candidate in best}
+            for side, end in (("up", max(over[key])), ("down", min(over[key]))):
+                if end not in values:
+                    continue
+                if grown.get((key, side), 0) < EXTENSIONS:
+                    found.append((key, side))
+                    continue
+                self.expansion.note(
+                    self.name,
+                    f"{self.title}: a best {key} is the end of its grid, {end:g}, extended {EXTENSIONS} times",
+                )
+        return found
+
     def _grow(self, over: dict[str, list[Any]], best: list[Overrides], grown: dict[tuple[str, str], int]) -> bool:
-        """Extend the axes at whose ends a best value lies; whether any grew. An end that may not move is noted."""
-        changed = False
-        for key, factor in self.choose.extend.items():
-            values = over[key]
-            found = {candidate[key] for candidate in best}
-            for side, end in (("up", max(values)), ("down", min(values))):
-                if end not in found:
-                    continue
-                if grown.get((key, side), 0) == EXTENSIONS:
-                    self.expansion.note(
-                        self.name,
-                        f"{self.title}: a best {key} is the end of its grid, {end:g}, extended {EXTENSIONS} times",
-                    )
-                    continue
-                grown[key, side] = grown.get((key, side), 0) + 1
-                values.append(tidy(end * factor if side == "up" else end / factor))
-                changed = True
-        return changed
+        """Extend the axes at whose ends a best value lies; whether any grew."""
+        growing = self._growing(over, best, grown)
+        for key, side in growing:
+            grown[key, side] = grown.get((key, side), 0) + 1
+            factor = self.choose.extend[key]
+            over[key].append(tidy(max(over[key]) * factor if side == "up" else min(over[key]) / factor))
+        return bool(growing)
 
     def _note_ends(self, over: dict[str, list[Any]], chosen: list[Overrides]) -> None:
         """Note where a chosen number is the end of an axis that does not grow."""
