@@ -289,7 +289,7 @@ def test_measures_read_off_a_history(tmp_path: Path) -> None:
     assert of_one_run("epochs_to@0.5").read(store, "broken") == (4.0, True, 1.0)
 
 
-def test_the_gap_at_a_loss_is_read_between_two_looks(tmp_path: Path) -> None:
+def test_accuracy_and_gap_at_a_loss_are_read_between_two_looks(tmp_path: Path) -> None:
     store = Store(tmp_path)
     looks = [(2.0, 0.3, 0.3), (1.0, 0.7, 0.6), (0.5, 0.9, 0.7), (0.6, 0.8, 0.8)]
     history = [
@@ -298,13 +298,15 @@ def test_the_gap_at_a_loss_is_read_between_two_looks(tmp_path: Path) -> None:
         for i, (loss, train, validation) in enumerate(looks)
     ]  # fmt: skip
     put(store, "ok", history)
-    for loss, gap in ((1.0, 0.1), (0.75, 0.15), (0.5, 0.2)):
-        found = of_one_run(f"accuracy_gap@{loss}").read(store, "ok")
-        assert found is not None
-        assert found.number == pytest.approx(gap)
-    assert of_one_run("accuracy_gap@0.1").read(store, "ok") is None
+    for loss, accuracy, gap in ((1.0, 0.6, 0.1), (0.75, 0.65, 0.15), (0.5, 0.7, 0.2)):
+        for name, expected in (("accuracy_at_loss", accuracy), ("accuracy_gap", gap)):
+            found = of_one_run(f"{name}@{loss}").read(store, "ok")
+            assert found is not None
+            assert found.number == pytest.approx(expected)
     put(store, "broken", history, status="diverged")
-    assert of_one_run("accuracy_gap@1.0").read(store, "broken") is None
+    for name in ("accuracy_at_loss", "accuracy_gap"):
+        assert of_one_run(f"{name}@0.1").read(store, "ok") is None
+        assert of_one_run(f"{name}@1.0").read(store, "broken") is None
 
 
 def test_a_state_that_was_never_reached_has_no_measures(tmp_path: Path) -> None:

@@ -180,9 +180,9 @@ class Lowest(FromHistory):
 
 
 @dataclass(frozen=True)
-class AccuracyGap(FromHistory):
-    """Accuracy on training images minus on validation images where the loss on the former passes ``loss``, all with recalibrated
-    statistics: by linear interpolation between the two looks around the first one at which it is below.
+class AtLoss(FromHistory):
+    """Base of what is read where the loss on training images passes ``loss``, all with recalibrated statistics: by linear interpolation
+    between the two looks around the first one at which it is below.
     """
 
     loss: float
@@ -196,11 +196,34 @@ class AccuracyGap(FromHistory):
             return None
         before, after = rows.iloc[below[0] - 1], rows.iloc[below[0]]
         share = (before["train_set_loss"] - self.loss) / (before["train_set_loss"] - after["train_set_loss"])
-        gaps = [row["train_set_accuracy"] - row["validation_accuracy_recalibrated"] for row in (before, after)]
-        return float((1 - share) * gaps[0] + share * gaps[1])
+        return float((1 - share) * self.at_look(before) + share * self.at_look(after))
+
+    @abstractmethod
+    def at_look(self, row: pd.Series) -> float:
+        """Its value at one look of a history."""
 
     def _of_failed(self, runs: Runs, facts: Facts) -> Value | None:
         return None
+
+
+@dataclass(frozen=True)
+class AccuracyGap(AtLoss):
+    """Accuracy on training images minus on validation images."""
+
+    def at_look(self, row: pd.Series) -> float:
+        return float(row["train_set_accuracy"] - row["validation_accuracy_recalibrated"])
+
+
+@dataclass(frozen=True)
+class AccuracyAtLoss(AtLoss):
+    """Accuracy on validation images."""
+
+    @property
+    def better(self) -> Direction | None:
+        return "up"
+
+    def at_look(self, row: pd.Series) -> float:
+        return float(row["validation_accuracy_recalibrated"])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 - a column of a record: ``test_accuracy``, ``train_loss``, ``test_accuracy_decay_0.99``, ``jitter_decay_0.9``, ``train_seconds``, …
 - ``validation_accuracy@2``: after 2 epochs
 - ``epochs_to@0.9``, ``steps_to@0.9``, ``seconds_to@0.9``: until the validation accuracy first reaches 0.9
-- ``lowest_train_loss``, ``accuracy_gap@0.3``, ``roughness@0.5,1.5``, ``test_gap_decay_0.99``, ``failed``
+- ``lowest_train_loss``, ``accuracy_at_loss@0.3``, ``accuracy_gap@0.3``, ``roughness@0.5,1.5``, ``test_gap_decay_0.99``, ``failed``
 - ``<evaluation>.<measure>``: of an evaluation of the run
 - over several runs of one seed: ``largest_stable_rate@0.05``, ``rate_width@0.02`` (both also ``…_recalibrated@``),
   ``largest_trained_rate@0.23``, ``length_to@0.7``, ``largest_depth@0.05,0.1``, ``failed_share``
@@ -73,6 +73,11 @@ FORMS = (
         "epochs_to@0.9",
     ),
     Form(r"lowest_train_loss", reading.Lowest, "lowest_train_loss"),
+    Form(
+        rf"accuracy_at_loss@({NUMBER})",
+        lambda text, loss: reading.AccuracyAtLoss(text, float(loss)),
+        "accuracy_at_loss@0.3",
+    ),
     Form(rf"accuracy_gap@({NUMBER})", lambda text, loss: reading.AccuracyGap(text, float(loss)), "accuracy_gap@0.3"),
     Form(
         rf"roughness@({NUMBER}),({NUMBER})",
