@@ -55,7 +55,7 @@ help: ## this list
 #   DATA=name NET=name BATCH=n
 #                           of a choice: a data set or a folder of images, a net or one of your own (./my_nets.py:MyNet)
 #   DATA_DIR=folder         where data files lie (default: data), in torchvision's layouts or normlab's own
-#   SECTION=name[,name]     of the bench: floor, loop, peers, overhead, scaling, norms, start, load, tracker, gpu (default: all)
+#   SECTION=name[,name]     of the bench: floor, loop, peers, overhead, scaling, norms, start, load, pages, tracker, gpu (default: all)
 #   DEVICE=cpu|cuda         of the bench; cuda measures the section gpu
 #   RESULTS=folder          where results go (default: results)
 #   OPEN=1                  have the report's page opened in a browser

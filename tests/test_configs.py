@@ -34,6 +34,8 @@ BESIDE: dict[tuple[str, str], dict[str, str]] = {  # what a choice cannot do wit
     ("data", "sums"): {"task": "text", "net": "lstm"},
     ("net", "lstm"): {"task": "text", "data": "sums"},
     ("net", "dcgan"): {"task": "gan"},
+    ("data", "movielens"): {"task": "recommendation", "net": "collaborative"},
+    ("net", "collaborative"): {"task": "recommendation", "data": "movielens"},
 }
 
 

@@ -128,7 +128,16 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *sources: Source) -> tu
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     values = np.arange(40, dtype=np.uint8).reshape(10, 1, 2, 2)
     arrays = Arrays(values, np.arange(10, dtype=np.uint8), values, np.arange(10, dtype=np.uint8))
-    return ImageSet("toy", "Toy", (1, 2, 2), 10, (0.0,), (1.0,), arrays.digest(), sources=sources), arrays
+    return ImageSet(
+        name="toy",
+        title="Toy",
+        shape=(1, 2, 2),
+        classes=10,
+        mean=(0.0,),
+        std=(1.0,),
+        digest=arrays.digest(),
+        sources=sources,
+    ), arrays
 
 
 def test_a_stored_data_set_is_checked_on_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

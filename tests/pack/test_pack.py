@@ -31,8 +31,14 @@ def arrays(train: int = 150, test: int = 40, channels: int = 3) -> Arrays:
 
 def image_set(content: Arrays) -> ImageSet:
     return ImageSet(
-        "noise", "Noise", content.train_images.shape[1:], 10, (0.0,) * 3, (1.0,) * 3, content.digest()
-    )  # fmt: skip
+        name="noise",
+        title="Noise",
+        shape=content.train_images.shape[1:],
+        classes=10,
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        digest=content.digest(),
+    )
 
 
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 300])

@@ -181,7 +181,7 @@ def test_statistics_are_recalibrated_over_images_as_training_shows_them(make_con
     net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
     net.load_state_dict(trained.weights)
     recalibrate(net, splits.train.images)
-    plain, _ = evaluate(net, splits.test)
+    plain = evaluate(net, splits.test)["loss"]
     average, recalibrated = (trained.measures[f"test_loss_{kind}"] for kind in ("decay_0.99", "recalibrated"))
     assert abs(recalibrated - average) < abs(plain - average) / 3
 
@@ -200,8 +200,8 @@ def test_evaluation_counts_every_sample_once(make_config: Make) -> None:
     splits = load_splits(make_config().data, 0)
     net = make_net(make_config().net, make_config(norm="none").norm, splits.shape, 10, 0)
     expected = (net(splits.test.images).argmax(1) == splits.test.labels).double().mean().item()
-    assert evaluate(net, splits.test, batch_size=7)[1] == pytest.approx(expected)
-    assert evaluate_on_batch_statistics(net, splits.test, 16)[1] == pytest.approx(expected)
+    assert evaluate(net, splits.test, batch_size=7)["accuracy"] == pytest.approx(expected)
+    assert evaluate_on_batch_statistics(net, splits.test, 16)["accuracy"] == pytest.approx(expected)
 
 
 def test_accumulated_batches_equal_one_large_batch_without_norm(make_config: Make) -> None:

@@ -14,6 +14,7 @@ SECTIONS = {  # name of the module and of its function: what the page calls it
     "norms": "Norms, layer by layer",
     "start": "Start",
     "load": "Load",
+    "pages": "The report's pages in a browser",
     "tracker": "Tracking, with a service that fails",
     "gpu": "On a GPU",
 }

@@ -1,5 +1,6 @@
 """Start: how long a command takes before it does its work."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,7 +27,7 @@ def start() -> Iterator[Row]:
             ),
             "report.py, scale cpu": (("report.py", "cpu", str(empty)), 60.0, "all figures and the page"),
         }
-        _copy_results(empty)
+        copy_results(empty)
         times: dict[str, list[float]] = {name: [] for name in commands}
         for round_ in range(ROUNDS):
             for name, (command, _, _) in commands.items():
@@ -36,10 +37,8 @@ def start() -> Iterator[Row]:
         yield amount(replace(Row("start", "warm disk", name, note=note), bar=bar, better="lower"), times[name], "s")
 
 
-def _copy_results(folder: Path) -> None:
+def copy_results(folder: Path) -> None:
     """The committed runs of scale cpu, so that the report draws what a reader's report draws."""
-    import shutil
-
     source = Path(__file__).resolve().parents[3] / "results" / "cpu"
     (folder / "cpu").mkdir(parents=True)
     for file in source.glob("*.parquet"):

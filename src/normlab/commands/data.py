@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from normlab.data import IMAGE_SETS
+from normlab.data import DATA_SETS
 from normlab.data.own import import_images
 from normlab.data.prepare import prepare
 from normlab.errors import NormlabError
@@ -21,13 +21,13 @@ def data(names: Sequence[str], name: str | None, side: int | None, verbose: bool
         raise NormlabError("--name is what one folder or .npz of your own is to be called")
     for word in own:
         taken_in(word, name, side)
-    if registered := [word for word in names if word not in own] or ([] if names else list(IMAGE_SETS)):
+    if registered := [word for word in names if word not in own] or ([] if names else list(DATA_SETS)):
         prepare(registered, verbose)
 
 
 def is_source(word: str) -> bool:
     """Whether a word is a place of images rather than the name of a data set."""
-    return word not in IMAGE_SETS and (Path(word).exists() or "/" in word or word.endswith(".npz"))
+    return word not in DATA_SETS and (Path(word).exists() or "/" in word or word.endswith(".npz"))
 
 
 def taken_in(word: str, name: str | None = None, side: int | None = None) -> str:
@@ -38,7 +38,7 @@ def taken_in(word: str, name: str | None = None, side: int | None = None) -> str
     """
     source = Path(word).expanduser()
     called = name or re.sub(r"[^a-z0-9_-]+", "_", source.resolve().stem.lower()).strip("_-")
-    if called in IMAGE_SETS:
+    if called in DATA_SETS:
         raise NormlabError(f"{called} is the name of another data set; give yours one with --name")
     found = import_images(source, called, side)
     channels, height, width = found.shape

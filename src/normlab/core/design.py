@@ -276,10 +276,14 @@ class Design(Strict):
         """
         return check(cls, values, f"{origin}: ")
 
+    def _run_at(self, scale: str) -> list[Grid]:
+        """The grids of a scale, as they are there."""
+        return [self.grids[name].at_scale(scale) for name in self.at(scale).grids or self.grids]
+
     def tasks(self, scale: str) -> set[str]:
         """The tasks of its runs at a scale."""
         overrides = [setting.overrides for setting in self.at(scale).settings.values()]
-        for grid in (grid.at_scale(scale) for grid in self.grids.values()):
+        for grid in self._run_at(scale):
             overrides += [
                 grid.fixed,
                 *(bundle for axis in grid.axes.values() if isinstance(axis, dict) for bundle in axis.values()),
@@ -289,7 +293,7 @@ class Design(Strict):
     def readings(self, scale: str) -> list[str]:
         """What its choices and ladders at a scale read of runs, as it is written."""
         found: list[str | None] = []
-        for grid in (grid.at_scale(scale) for grid in self.grids.values()):
+        for grid in self._run_at(scale):
             levels = grid.choose.levels.values() if grid.choose else ()
             found += [rule for level in levels for rule in (level.best, level.worst, level.highest)]
             found += [grid.ladder.measure] if grid.ladder else []

@@ -25,7 +25,9 @@ class Metric:
 
 LOSS = Metric("loss", "down", "nats")
 ACCURACY = Metric("accuracy", "up", "share of samples", failed="chance")
+ERROR = Metric("error", "down", "share of the targets' variance", failed="chance_error")
 FRECHET = Metric("frechet", "down", "squared distance of standardized pixels")
 CLASSIFICATION = {metric.name: metric for metric in (ACCURACY, LOSS)}
+REGRESSION = {metric.name: metric for metric in (ERROR,)}
 GENERATION = {metric.name: metric for metric in (FRECHET,)}
-METRICS = CLASSIFICATION | GENERATION
+METRICS = CLASSIFICATION | REGRESSION | GENERATION

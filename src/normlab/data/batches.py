@@ -58,6 +58,18 @@ def balanced(labels: np.ndarray, size: int, source: torch.Generator, what: str) 
     return np.sort(np.concatenate(chosen))
 
 
+IMAGES_OWN = {"augment": "none", "repeats": 1, "shift": None, "label_noise": 0.0, "pixel_noise": 0.0, "classes": None}
+
+
+def refuse_what_images_have(data: DataConfig, what: str) -> None:
+    """Raises:
+    NormlabError: for an option of images, of which ``what`` has none.
+    """
+    for name, default in IMAGES_OWN.items():
+        if getattr(data, name) != default:
+            raise NormlabError(f"data.{name}: {what} have none")
+
+
 @lru_cache(maxsize=3)
 def _arrays(name: str, classes: tuple[int, ...] | None = None) -> Arrays:
     """A data set, or the images of some of its classes, numbered in the order given."""

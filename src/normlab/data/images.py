@@ -14,7 +14,9 @@ from normlab.errors import NormlabError
 
 
 class Arrays(NamedTuple):
-    """Images (N, C, H, W) and labels (N,), all uint8."""
+    """Images (N, C, H, W) and labels (N,), all uint8; of series float32 values (N, C, 1, T) in place of images, of ratings uint16 pairs
+    (N, 2).
+    """
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -38,32 +40,41 @@ class Source:
     fetch: Callable[[Path], Arrays]
 
 
-@dataclass(frozen=True)
-class ImageSet:
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
     """A data set, as registered in :mod:`normlab.data`.
 
     Attributes:
-        shape: channels, height and width of an image.
-        mean, std: of each channel over the training images, in units of 0…``white``.
         digest: what :meth:`Arrays.digest` must say.
         version: bumped when the splits or the preprocessing change; part of the key of every run on this data. Of images of
             one's own, from their digest.
         embedded: reads the arrays without any file, for a data set inside an installed package.
         sources: in the order in which they are tried.
-        white: the largest value of a pixel.
-        other: the data set on which features learned on this one are probed besides; none for embedded data.
     """
 
     name: str
     title: str
-    shape: tuple[int, int, int]
-    classes: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
     digest: str
     version: int | str = 1
     embedded: Callable[[], Arrays] | None = None
     sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet(DataSet):
+    """Images in classes.
+
+    Attributes:
+        shape: channels, height and width of an image.
+        mean, std: of each channel over the training images, in units of 0…``white``.
+        white: the largest value of a pixel.
+        other: the data set on which features learned on this one are probed besides; none for embedded data.
+    """
+
+    shape: tuple[int, int, int]
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     white: float = 255.0
     other: str | None = None
 
@@ -73,27 +84,25 @@ def data_dir() -> Path:
     return Path(os.environ.get("DATA_DIR") or "data")
 
 
-def checked(image_set: ImageSet, arrays: Arrays, origin: str) -> Arrays:
+def checked(data_set: DataSet, arrays: Arrays, origin: str) -> Arrays:
     """``arrays`` if they are the data set, bit for bit.
 
     Raises:
         NormlabError: otherwise, naming ``origin``.
     """
-    if arrays.digest() != image_set.digest:
-        raise NormlabError(
-            f"{origin} does not hold {image_set.title}: checksum mismatch; delete it and run `make data`"
-        )
+    if arrays.digest() != data_set.digest:
+        raise NormlabError(f"{origin} does not hold {data_set.title}: checksum mismatch; delete it and run `make data`")
     return arrays
 
 
-def stored_file(image_set: ImageSet) -> Path:
+def stored_file(data_set: DataSet) -> Path:
     """Where :func:`store` puts a data set."""
-    return data_dir() / "normlab" / f"{image_set.name}.npz"
+    return data_dir() / "normlab" / f"{data_set.name}.npz"
 
 
-def store(image_set: ImageSet, arrays: Arrays) -> Path:
+def store(data_set: DataSet, arrays: Arrays) -> Path:
     """Write the arrays in one piece: a reader sees the whole file or none."""
-    target = stored_file(image_set)
+    target = stored_file(data_set)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".partial", delete=False) as file:
         try:
@@ -107,20 +116,20 @@ def store(image_set: ImageSet, arrays: Arrays) -> Path:
     return target
 
 
-def read(image_set: ImageSet) -> Arrays:
+def read(data_set: DataSet) -> Arrays:
     """The data set from memory or disk, checked.
 
     Raises:
         NormlabError: if the file is absent or damaged.
     """
-    if image_set.embedded:
-        return checked(image_set, image_set.embedded(), "the installed scikit-learn")
-    file = stored_file(image_set)
+    if data_set.embedded:
+        return checked(data_set, data_set.embedded(), "the installed scikit-learn")
+    file = stored_file(data_set)
     if not file.exists():
-        raise NormlabError(f"{image_set.title} is not there ({file}); run `make data` once")
+        raise NormlabError(f"{data_set.title} is not there ({file}); run `make data` once")
     try:
         with file.open("rb") as handle, np.load(handle, allow_pickle=False) as content:
             arrays = Arrays(**{name: content[name] for name in Arrays._fields})
     except Exception as error:
         raise NormlabError(f"{file} is damaged ({type(error).__name__}); delete it and run `make data`") from error
-    return checked(image_set, arrays, str(file))
+    return checked(data_set, arrays, str(file))

@@ -74,9 +74,15 @@ def own_image_set(name: str) -> ImageSet | None:
         said = json.loads(file.read_text())
         channels, height, width = said["shape"]
         return ImageSet(
-            name, name, (channels, height, width), len(said["classes"]), tuple(said["mean"]), tuple(said["std"]),
-            said["digest"], version=said["digest"][:12],
-        )  # fmt: skip
+            name=name,
+            title=name,
+            shape=(channels, height, width),
+            classes=len(said["classes"]),
+            mean=tuple(said["mean"]),
+            std=tuple(said["std"]),
+            digest=said["digest"],
+            version=said["digest"][:12],
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise NormlabError(f"{file} is damaged ({first_line(error)}); import {name} again") from error
 

@@ -7,28 +7,28 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from normlab.data import find_image_set
-from normlab.data.images import Arrays, ImageSet, checked, data_dir, read, store, stored_file
+from normlab.data import find_data_set
+from normlab.data.images import Arrays, DataSet, checked, data_dir, read, store, stored_file
 from normlab.errors import NormlabError, first_line
 
 
-def fetch(image_set: ImageSet, console: Console, verbose: bool = False) -> tuple[Arrays, str]:
+def fetch(data_set: DataSet, console: Console, verbose: bool = False) -> tuple[Arrays, str]:
     """The arrays from the first source that has them, checked, and that source; ``verbose`` says why others were passed over.
 
     Raises:
         NormlabError: if no source has them, with every source's reason.
     """
     reasons = []
-    for source in image_set.sources:
+    for source in data_set.sources:
         try:
             with tempfile.TemporaryDirectory(dir=data_dir(), prefix="fetch-") as folder, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return checked(image_set, source.fetch(Path(folder)), source.label), source.label
+                return checked(data_set, source.fetch(Path(folder)), source.label), source.label
         except Exception as error:  # Whatever a source fails with, the next one is tried and the reason is shown.
             reasons.append(f"{source.label}: {first_line(error)[:160]}")
             if verbose:
-                console.print(f"  {image_set.title}: not from {reasons[-1]}")
-    raise NormlabError(f"no source has {image_set.title}: {'; '.join(reasons)}")
+                console.print(f"  {data_set.title}: not from {reasons[-1]}")
+    raise NormlabError(f"no source has {data_set.title}: {'; '.join(reasons)}")
 
 
 def prepare(names: list[str], verbose: bool = False) -> None:
@@ -37,25 +37,25 @@ def prepare(names: list[str], verbose: bool = False) -> None:
     Raises:
         NormlabError: after all were tried, if some could not be had.
     """
-    image_sets = [find_image_set(name) for name in names]
+    data_sets = [find_data_set(name) for name in names]
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     data_dir().mkdir(parents=True, exist_ok=True)
     failures = []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("data sets", total=len(names))
-        for image_set in image_sets:
-            progress.update(bar, description=f"{image_set.title}: checking")
+        for data_set in data_sets:
+            progress.update(bar, description=f"{data_set.title}: checking")
             try:
-                read(image_set)
-                console.print(f"{image_set.title}: ready")
+                read(data_set)
+                console.print(f"{data_set.title}: ready")
             except NormlabError:
-                stored_file(image_set).unlink(missing_ok=True)
-                progress.update(bar, description=f"{image_set.title}: fetching")
+                stored_file(data_set).unlink(missing_ok=True)
+                progress.update(bar, description=f"{data_set.title}: fetching")
                 try:
-                    arrays, origin = fetch(image_set, console, verbose)
-                    store(image_set, arrays)
-                    console.print(f"{image_set.title}: stored and verified, from {origin}")
+                    arrays, origin = fetch(data_set, console, verbose)
+                    store(data_set, arrays)
+                    console.print(f"{data_set.title}: stored and verified, from {origin}")
                 except NormlabError as error:
                     failures.append(str(error))
             progress.advance(bar)

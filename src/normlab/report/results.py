@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from normlab.config import RunConfig
 from normlab.core.claim import Claim, Text
 from normlab.core.design import Design
 from normlab.core.readings import of_one_run
@@ -157,7 +158,7 @@ class Results:
             return None  # its images are fewer
         file = self.store.root / "gates.csv"
         gates = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["data", "linear_accuracy"])
-        found = gates.loc[gates["data"] == setting, "linear_accuracy"].dropna()
+        found = gates.loc[gates["data"] == self.configs[setting].data.name, "linear_accuracy"].dropna()
         return float(found.iloc[0]) if len(found) else None
 
     def untrained(self, setting: SettingResult) -> bool:
@@ -177,11 +178,18 @@ class Results:
     @cached_property
     def lengths(self) -> list[tuple[str, int | None, float]]:
         """How long and on how many images (None: all) the nets of each setting are trained where nothing else is said."""
-        found = []
-        for setting, known in self.design.at(self.scale).settings.items():
-            config = self.composer({"scale": self.scale, **filled(known.overrides, known.constants)})
-            found.append((self.title(setting), config.data.train_size, config.training.epochs))
-        return found
+        return [
+            (self.title(setting), config.data.train_size, config.training.epochs)
+            for setting, config in self.configs.items()
+        ]
+
+    @cached_property
+    def configs(self) -> dict[str, RunConfig]:
+        """By setting, how nets are trained there where nothing else is said."""
+        return {
+            setting: self.composer({"scale": self.scale, **filled(known.overrides, known.constants)})
+            for setting, known in self.design.at(self.scale).settings.items()
+        }
 
     @property
     def trained(self) -> str:

@@ -1,16 +1,13 @@
-"""Learning labels: one net, one optimizer, batches of (input, label), loss and accuracy."""
+"""Learning from labels: one net, one optimizer, batches of (input, label)."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from normlab.config import RunConfig, StopConfig
-from normlab.core.metric import CLASSIFICATION
 from normlab.data.batches import FIXED, Batches, Split, Splits, as_trained, shift_images
 from normlab.nets.block import memory_format
 from normlab.nets.checkpoint import forward_of
@@ -18,6 +15,7 @@ from normlab.seeds import generator
 from normlab.training.as_seen import at_end, placed, planned_steps, shift_step
 from normlab.training.evaluate import CALIBRATION_IMAGES, evaluate, final_measures
 from normlab.training.graph import ReplayedStep, can_be_replayed
+from normlab.training.objective import CLASSIFY, Objective
 from normlab.training.optim import make_optimizer, make_schedule
 from normlab.training.savepoint import Training
 from normlab.training.statistics import RunningStatistics, batch_statistics, recalibrate, recalibrated, training_mode
@@ -28,12 +26,11 @@ STOP_IMAGES = 500  # over which statistics are recalibrated to see whether train
 
 
 class Supervised:
-    """A net that learns the labels of ``splits``: images (N, C, H, W) with a label each, or sequences (N, T) with one a position.
+    """A net that learns the labels of ``splits``: images (N, C, H, W) with a label each, sequences (N, T) with one a position, or whatever
+    an objective compares outputs with.
 
     Whatever the statistics that norms keep while they train, measures read the configured running averages, and further ones at the end.
     """
-
-    metrics = tuple(CLASSIFICATION)
 
     def __init__(
         self,
@@ -42,8 +39,10 @@ class Supervised:
         make: Callable[[], nn.Module],
         device: torch.device,
         pretrained: Mapping[str, Tensor] | None = None,
+        objective: Objective = CLASSIFY,
     ) -> None:
-        self.config, self.device = config, device
+        self.config, self.device, self.objective = config, device, objective
+        self.metrics = tuple(objective.metrics)
         self.splits = placed(splits, device, config)
         self.net = make()
         if pretrained is not None:
@@ -60,7 +59,7 @@ class Supervised:
         self.shifts_at = shift_step(config, self.steps)
         training_mode(self.net, config.training.statistics)
         forward = forward_of(self.net, config, self.splits.train.images[: config.data.batch_size])
-        self.learn = Step(self.net, forward, self.optimizer, self.statistics, config)
+        self.learn = Step(self.net, forward, self.optimizer, self.statistics, config, objective)
         self.replayed = ReplayedStep(self.learn, self.batches) if replays(config, self.statistics) else None
         self.training = Training(self.net, self.optimizer, self.schedule, self.statistics, self.batches)
         self._stream = self.batches.drawn()
@@ -80,17 +79,16 @@ class Supervised:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Loss and accuracy on the validation split with running averages; with ``measure.train_set`` also on both splits with
+        """What is measured on the validation split with running averages; with ``measure.train_set`` also on both splits with
         recalibrated statistics, which do not lag behind the weights.
         """
         self.statistics.install()
-        row: dict[str, float] = {}
-        row["validation_loss"], row["validation_accuracy"] = evaluate(self.net, self.splits.validation)
+        row = {f"validation_{name}": value for name, value in self._evaluated(self.splits.validation).items()}
         if self.config.measure.train_set:
             part = self._part(CALIBRATION_IMAGES)
             with recalibrated(self.net, self._as_trained(part)):
-                row["train_set_loss"], row["train_set_accuracy"] = evaluate(self.net, part)
-                _, row["validation_accuracy_recalibrated"] = evaluate(self.net, self.splits.validation)
+                row |= {f"train_set_{name}": value for name, value in self._evaluated(part).items()}
+                row["validation_accuracy_recalibrated"] = self._evaluated(self.splits.validation)["accuracy"]
         training_mode(self.net, self.config.training.statistics)
         return row
 
@@ -99,7 +97,7 @@ class Supervised:
         """With that batch's own statistics."""
         assert self._probe is not None
         with batch_statistics(self.net):
-            return F.cross_entropy(self.net(self._probe.images), self._probe.labels)
+            return self.objective.loss(self.net(self._probe.images), self._probe.labels)
 
     @torch.no_grad()
     def reached(self, stop: StopConfig, losses: Tensor) -> bool:
@@ -107,29 +105,31 @@ class Supervised:
             return losses[-stop.every :].mean().item() <= stop.at
         asked = self._part(STOP_IMAGES)
         with recalibrated(self.net, self._as_trained(asked)):
-            loss, accuracy = evaluate(self.net, asked if stop.measure == "train_set_loss" else self.splits.validation)
+            found = self._evaluated(asked if stop.measure == "train_set_loss" else self.splits.validation)
         self.net.train()
-        return loss <= stop.at if stop.measure == "train_set_loss" else accuracy >= stop.at
+        return found["loss"] <= stop.at if stop.measure == "train_set_loss" else found["accuracy"] >= stop.at
 
     def measure(self) -> dict[str, float]:
         seen = at_end(self.splits, self.config, self.steps)
         decays = self.config.measure.final == "all"
         shown = self._as_trained(seen.train)
-        return final_measures(self.net, self.statistics, seen, shown, self.config.data.batch_size, decays)
+        return final_measures(
+            self.net, self.statistics, seen, shown, self.config.data.batch_size, decays, self.objective
+        )
 
     def facts(self) -> dict[str, float]:
         parameters = sum(p.numel() for p in self.net.parameters())
-        return {"chance": 1 / self.splits.classes, "num_parameters": parameters}
+        return self.objective.facts(self.splits) | {"num_parameters": parameters}
 
     def failed_step(self, losses: Tensor) -> int | None:
-        """The first step whose loss is not finite; the last one if the mean loss of the last tenth is no better than that of predicting
-        at random.
+        """The first step whose loss is not finite; the last one if the mean loss of the last tenth is no better than that of a net
+        that says the same of every sample.
         """
         broken = (~torch.isfinite(losses)).nonzero()
         if len(broken):
             return int(broken[0]) + 1
         last_tenth = losses[-max(1, len(losses) // 10) :]
-        return len(losses) if last_tenth.mean().item() >= math.log(self.splits.classes) else None
+        return len(losses) if last_tenth.mean().item() >= self.objective.ignorance(self.splits) else None
 
     def weights(self) -> dict[str, Tensor]:
         return {name: value.detach().cpu().clone() for name, value in self.net.state_dict().items()}
@@ -139,6 +139,9 @@ class Supervised:
 
     def go_on(self, state: Mapping[str, Any]) -> None:
         self.training.go_on(dict(state))
+
+    def _evaluated(self, split: Split) -> dict[str, float]:
+        return evaluate(self.net, split, self.objective)
 
     def _part(self, size: int) -> Split:
         """The first training samples."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from normlab.config import DataConfig, NetConfig, RunConfig
 from normlab.core.metric import CLASSIFICATION
-from normlab.data.batches import FIXED, Split, Splits
+from normlab.data.batches import FIXED, Split, Splits, refuse_what_images_have
 from normlab.errors import NormlabError
 from normlab.nets import make_net, net_version
 from normlab.nets.block import Parts
@@ -45,17 +45,7 @@ def load(data: DataConfig, seed: int) -> Splits:
     """
     if data.name not in DATA:
         raise NormlabError(f"task=text reads data={', '.join(DATA)}, not data={data.name}")
-    images_own = {
-        "augment": "none",
-        "repeats": 1,
-        "shift": None,
-        "label_noise": 0.0,
-        "pixel_noise": 0.0,
-        "classes": None,
-    }
-    for name, default in images_own.items():
-        if getattr(data, name) != default:
-            raise NormlabError(f"data.{name}: texts have none")
+    refuse_what_images_have(data, "texts")
 
     def split(count: int, source: torch.Generator) -> Split:
         whole = sums(count, source)

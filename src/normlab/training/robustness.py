@@ -40,14 +40,14 @@ def corruptions(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, 
     test, target = _part(splits.test, TEST), _part(splits.validation, TARGET)
     known = can_recalibrate(net)
     adaptable = known and bool(running_norms(net))
-    clean = evaluate(net, test)[1]
+    clean = evaluate(net, test)["accuracy"]
     stored: dict[tuple[str, int], float] = {}
     adapted: dict[tuple[str, int], float] = {}
     amounts: dict[int, list[float]] = {amount: [] for amount in AMOUNTS}
     for name in (*CORRUPTIONS, *STYLES):
         for severity in SEVERITIES:
             asked = Split(_corrupted(test.images, config, name, severity), test.labels)
-            stored[name, severity] = adapted[name, severity] = evaluate(net, asked)[1]
+            stored[name, severity] = adapted[name, severity] = evaluate(net, asked)["accuracy"]
             if adaptable:
                 others = _corrupted(target.images, config, name, severity, other=True)
                 adapted[name, severity] = _adapted(net, asked, others)
@@ -74,7 +74,7 @@ def corruptions(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, 
 def _adapted(net: nn.Module, asked: Split, target: Tensor) -> float:
     changed = copy.deepcopy(net)
     adapt(changed, target)
-    return evaluate(changed, asked)[1]
+    return evaluate(changed, asked)["accuracy"]
 
 
 def _corrupted(images: Tensor, config: RunConfig, name: str, severity: int, other: bool = False) -> Tensor:

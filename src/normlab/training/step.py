@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from normlab.config import RunConfig
+from normlab.training.objective import CLASSIFY, Objective
 from normlab.training.statistics import RunningStatistics
 
 
 class Step:
-    """An optimizer step of a net, of which ``forward`` gives logits."""
+    """An optimizer step of a net, of which ``forward`` gives what the objective reads."""
 
     def __init__(
         self,
@@ -20,8 +20,10 @@ class Step:
         optimizer: torch.optim.Optimizer,
         statistics: RunningStatistics,
         config: RunConfig,
+        objective: Objective = CLASSIFY,
     ) -> None:
         self.net = net
+        self.objective = objective
         self.forward = forward
         self.optimizer = optimizer
         self.statistics = statistics
@@ -35,7 +37,7 @@ class Step:
         """
         for (images, labels), look in zip(batches, measured, strict=True):
             with torch.autocast(images.device.type, torch.bfloat16, enabled=self.amp, cache_enabled=False):
-                found = F.cross_entropy(self.forward(images), labels) / self.batches
+                found = self.objective.loss(self.forward(images), labels) / self.batches
             found.backward()
             self.statistics.take_in(look)
             loss += found.detach()
