@@ -11,8 +11,8 @@ from normlab.errors import run_main
 def main() -> None:
     """Print the names, in the report's order."""
     scale = sys.argv[1] if len(sys.argv) > 1 else "quick"
-    found = with_work(scale, sys.argv[2]) if len(sys.argv) > 2 else designed(scale)
-    print("\n".join(experiment.name for experiment in found))
+    found = list(with_work(scale, sys.argv[2])) if len(sys.argv) > 2 else [each.name for each in designed(scale)]
+    print("\n".join(found))
 
 
 if __name__ == "__main__":

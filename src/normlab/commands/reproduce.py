@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from experiments import Experiment, all_experiments, load_experiment
 from normlab.commands.report import report
+from normlab.data import DATA_SETS
+from normlab.data.prepare import prepare
 from normlab.errors import NormlabError
 from normlab.runs.store import Store
 from normlab.sweeps.expand import Expander
@@ -26,15 +28,28 @@ def designed(scale: str) -> list[Experiment]:
     return found
 
 
-def with_work(scale: str, results: str) -> list[Experiment]:
-    """Those that a store still lacks some runs of."""
+def with_work(scale: str, results: str) -> dict[str, set[str]]:
+    """The experiments that a store still lacks some runs of, and the data sets that each reads."""
     store = Store.of_scale(results, scale).refresh()
-
-    def lacks(experiment: Experiment) -> bool:
+    found = {}
+    for experiment in designed(scale):
         expansion, _ = expand_and_judge(Expander(experiment.design, scale, store), experiment.claims)
-        return not is_finished(expansion, store)
+        if not is_finished(expansion, store):
+            found[experiment.name] = {plan.config.data.name for plan in (*expansion.planned, *expansion.costs)}
+    return found
 
-    return [experiment for experiment in designed(scale) if lacks(experiment)]
+
+def made_ready(name: str) -> bool:
+    """Whether a data set is there, fetching it if need be; why it cannot be had is said."""
+    known = DATA_SETS.get(name)
+    if known is None or known.embedded:
+        return True  # made on the spot, or inside a package
+    try:
+        prepare([name])
+    except NormlabError as error:
+        print(error, file=sys.stderr)
+        return False
+    return True
 
 
 def sweep(experiment: str, scale: str, results: str, overrides: Sequence[str]) -> None:
@@ -51,8 +66,15 @@ def sweep(experiment: str, scale: str, results: str, overrides: Sequence[str]) -
 
 
 def reproduce(scale: str, results: str, overrides: Sequence[str] = ()) -> None:
-    """Sweep every experiment that lacks runs, then build the report."""
+    """Sweep every experiment that lacks runs, its data fetched where they are not there, then build the report. An experiment whose data
+    cannot be had is left out, and that said.
+    """
     print("looking for runs that are not there yet", file=sys.stderr)
-    for experiment in with_work(scale, results):
-        sweep(experiment.name, scale, results, overrides)
+    needed = with_work(scale, results)
+    ready = {name for name in sorted(set().union(*needed.values())) if made_ready(name)}
+    for name, data in needed.items():
+        if data <= ready:
+            sweep(name, scale, results, overrides)
+        else:
+            print(f"{name}: left out, for want of {', '.join(sorted(data - ready))}", file=sys.stderr)
     report(scale, results)

@@ -20,6 +20,7 @@ SECTIONS = {
     "norms": Text("Norms against PyTorch's batch norm", "各正規化と PyTorch のバッチ正規化"),
     "start": Text("The time to begin", "始動までの時間"),
     "load": Text("Reading large stores", "大きな保存データの読み込み"),
+    "pages": Text("The report's pages in a browser", "ブラウザーでの報告の表示"),
     "tracker": Text("Weights & Biases while it fails", "故障中の Weights & Biases"),
     "gpu": Text("On a GPU", "GPU での計算"),
 }
