@@ -16,7 +16,9 @@ TEXT = Text("", "")
 def test_every_reading_of_every_claim_and_design_is_there() -> None:
     """Claims and designs check their own when they are loaded; that they have any is asked here."""
     experiments = all_experiments()
-    names = {name for e in experiments for claim in e.claims for name in claim.readings()}
+    names = {
+        name for e in experiments for claim in e.claims for scale in e.design.scales for name in claim.readings(scale)
+    }
     assert {"test_accuracy", "features.linear"} <= names
     assert all(check(name) for name in names)
     chosen = {

@@ -1,6 +1,6 @@
 """A claim as data: what is said, where, and the contrast that decides it. Registered before its runs are made."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -188,7 +188,7 @@ class Claim:
     shown_besides: tuple[Case, ...] = ()
 
     def __post_init__(self) -> None:
-        for part, name in self._readings():
+        for part, name in self._readings((*self.cases, *self.shown_besides)):
             try:
                 several = isinstance(check(name), OverRuns)
             except NormlabError as error:
@@ -198,12 +198,13 @@ class Claim:
                     f"claim {self.id}: {name} is read off {'several runs; say along which axis (over)' if several else 'one run'}"
                 )
 
-    def readings(self) -> Iterator[str]:
-        """All that the claim reads of runs, as it is written."""
-        return (name for _, name in self._readings())
+    def readings(self, scale: str) -> Iterator[str]:
+        """All that the claim reads of runs at a scale, as it is written."""
+        return (name for _, name in self._readings((*self.at(scale), *self.shown_besides)))
 
-    def _readings(self) -> Iterator[tuple[Contrast, str]]:
-        for case in (*self.cases, *self.shown_besides):
+    @staticmethod
+    def _readings(cases: Iterable[Case]) -> Iterator[tuple[Contrast, str]]:
+        for case in cases:
             for part in case.contrasts:
                 for arm in part.arms:
                     if isinstance(arm.measure, Pick):

@@ -26,7 +26,7 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
     """
     design, scale, store = expander.design, expander.scale_name, expander.store
     for claim in claims:
-        check_readings(claim.readings(), design.tasks(scale), f"claim {claim.id}")
+        check_readings(claim.readings(scale), design.tasks(scale), f"claim {claim.id}")
     tested = [claim for claim in claims if claim.kind != "exact"]
     settings = design.at(scale).settings
     constants = {name: setting.constants for name, setting in settings.items()}
