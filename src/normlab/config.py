@@ -40,7 +40,8 @@ class DataConfig(Strict):
 
     Noise spoils training images alone, for good: ``label_noise`` is the share of labels that become another class drawn
     at random, ``pixel_noise`` the standard deviation of what is added to each (standardized) pixel. ``classes`` keeps the images
-    of these classes alone, which are then numbered from 0.
+    of these classes alone, which are then numbered from 0. ``permuted`` shuffles the pixels of all images in one and the same way, so that
+    what is near in them says nothing.
     """
 
     name: str
@@ -54,6 +55,13 @@ class DataConfig(Strict):
     label_noise: Share = 0.0
     pixel_noise: NonNegativeFloat = 0.0
     classes: tuple[int, ...] | None = None
+    permuted: bool = False
+
+    @model_validator(mode="after")
+    def _permuted_images_do_not_move(self) -> Self:
+        if self.permuted and self.augment != "none":
+            raise ValueError(f"data.permuted: shuffled pixels cannot be moved as data.augment={self.augment} does")
+        return self
 
     @model_validator(mode="after")
     def _copies_fill_the_batch(self) -> Self:

@@ -17,6 +17,7 @@ from normlab.data.images import Arrays, ImageSet, Source, read, store, stored_fi
 from normlab.data.prepare import fetch
 from normlab.errors import NormlabError
 from normlab.seeds import generator
+from normlab.sweeps.compose import Composer
 
 
 def digits(**options: object) -> DataConfig:
@@ -113,6 +114,24 @@ def test_pixel_noise_has_its_deviation_and_spares_test_images() -> None:
     assert added.std().item() == pytest.approx(0.5, rel=0.02)
     assert added.mean().abs().item() < 0.01
     assert torch.equal(clean.test.images, noisy.test.images)
+
+
+def test_permuted_images_are_shuffled_in_the_same_way_whatever_the_seed() -> None:
+    plain, one, other = (
+        load_splits(digits(permuted=permuted), seed) for permuted, seed in ((False, 0), (True, 0), (True, 1))
+    )
+    assert torch.equal(one.test.images, other.test.images)
+    assert not torch.equal(one.test.images, plain.test.images)
+    for split in ("train", "validation", "test"):
+        before, after = (getattr(splits, split).images.flatten(1) for splits in (plain, one))
+        assert torch.equal(before.sort(1).values, after.sort(1).values)
+    pixel = plain.test.images.flatten(2)[0, 0].argmax().item()
+    moved = {
+        one.train.images.flatten(1)[:, place].equal(plain.train.images.flatten(1)[:, pixel]) for place in range(64)
+    }
+    assert moved == {True, False}  # one pixel went to one place in all images
+    with pytest.raises(NormlabError, match=r"data\.permuted: shuffled pixels cannot be moved"):
+        Composer()({"data.permuted": True, "data.augment": "crop"})
 
 
 def test_sizes_that_cannot_be_filled_are_refused() -> None:

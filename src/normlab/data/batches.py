@@ -1,7 +1,7 @@
 """Splits, subsets and batches: the data set as tensors in memory, standardized once, augmented a batch at a time."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -58,7 +58,15 @@ def balanced(labels: np.ndarray, size: int, source: torch.Generator, what: str) 
     return np.sort(np.concatenate(chosen))
 
 
-IMAGES_OWN = {"augment": "none", "repeats": 1, "shift": None, "label_noise": 0.0, "pixel_noise": 0.0, "classes": None}
+IMAGES_OWN = {
+    "augment": "none",
+    "repeats": 1,
+    "shift": None,
+    "label_noise": 0.0,
+    "pixel_noise": 0.0,
+    "classes": None,
+    "permuted": False,
+}
 
 
 def refuse_what_images_have(data: DataConfig, what: str) -> None:
@@ -126,7 +134,16 @@ def load_splits(config: DataConfig, seed: int) -> Splits:
         raise NormlabError(f"data.batch_size={config.batch_size} is more than the {len(rest)} training images")
     classes = len(config.classes) if config.classes else image_set.classes
     train = spoil(_split(config.name, arrays.train_images[rest], arrays.train_labels[rest]), config, classes, seed)
+    if config.permuted:
+        train, validation, test = map(permuted, (train, validation, test))
     return Splits(train, validation, test, image_set.shape, classes)
+
+
+def permuted(split: Split) -> Split:
+    """``split`` with the pixels of every image in another order, the same for all images and runs."""
+    pixels = split.images.flatten(2)
+    order = torch.randperm(pixels.shape[2], generator=generator(FIXED, "permutation"))
+    return replace(split, images=pixels[:, :, order].view(split.images.shape))
 
 
 def spoil(split: Split, config: DataConfig, classes: int, seed: int) -> Split:

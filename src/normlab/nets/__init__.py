@@ -6,7 +6,7 @@ from torch import nn
 
 from normlab.config import NetConfig, NormConfig
 from normlab.errors import NormlabError
-from normlab.nets import cnn, custom, fcn, linear, mlp, normfree, resnet
+from normlab.nets import cnn, custom, fcn, linear, mlp, normfree, recurrent, resnet
 from normlab.nets.block import Parts
 from normlab.nets.disturbance import Disturbance
 from normlab.nets.dropout import SeededDropout
@@ -21,7 +21,9 @@ NETS: Nets = {
     "cnn": (cnn.build, 1),
     "custom": (custom.build, 1),
     "fcn": (fcn.build, 1),
+    "gru": (recurrent.build_gru, 1),
     "linear": (linear.build, 1),
+    "lstm": (recurrent.build_lstm, 1),
     "mlp": (mlp.build, 1),
     "resnet": (resnet.build, 1),
     "resnet_fixup": (normfree.build_fixup, 1),

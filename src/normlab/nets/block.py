@@ -15,7 +15,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "si
 class Parts:
     """Makes the layers, norms and activations of one net from its configuration.
 
-    A norm stands in conv layers, fully connected layers or all (``net.norm_in``). A layer has a bias unless a norm
+    A norm stands in conv layers, fully connected layers or all, recurrent ones included (``net.norm_in``). A layer has a bias unless a norm
     with a learnable shift β follows it directly. ``normed`` are the layers that a method acting on weights wraps. A net that
     ``keeps_weights`` has drawn its initial ones by ``seed`` itself.
     """
@@ -33,7 +33,7 @@ class Parts:
         return ACTIVATIONS[self.net.activation]()
 
     def norm(self, num_features: int, kind: str) -> nn.Module:
-        """The norm of a layer of a ``kind``, conv or fc; the identity in layers without one.
+        """The norm of a layer of a ``kind``, conv, fc or recurrent; the identity in layers without one.
 
         Raises:
             MisfitError: for a method that cannot stand there, unless ``net.norm_in=both`` lets it be left out.
@@ -41,7 +41,7 @@ class Parts:
         self.norms += 1
         if not self._has_norm(kind):
             return nn.Identity()
-        if kind == "fc" and self.net.norm_in != "both" and method_of(self.norm_config).needs_positions:
+        if kind != "conv" and self.net.norm_in != "both" and method_of(self.norm_config).needs_positions:
             raise MisfitError(
                 f"norm={self.norm_config.name} has one value a channel in a fully connected layer; use net.norm_in=conv"
             )
@@ -74,6 +74,10 @@ class Parts:
     def linear(self, features_in: int, features_out: int, norm: nn.Module) -> nn.Module:
         """A fully connected layer whose output ``norm`` is the first norm to see."""
         return self._joined(nn.Linear(features_in, features_out, bias=self._needs_bias(norm)), norm, "fc")
+
+    def recurrent(self, features_in: int, features_out: int, norm: nn.Module) -> nn.Module:
+        """A fully connected layer from one step's state to the next step's gates, whose output ``norm`` is the first norm to see."""
+        return self._joined(nn.Linear(features_in, features_out, bias=self._needs_bias(norm)), norm, "recurrent")
 
     def head(self, features: int, classes: int) -> list[nn.Module]:
         """The linear layer to the classes, behind dropout where the net has it."""

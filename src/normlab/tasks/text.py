@@ -1,4 +1,4 @@
-"""Next characters: an LSTM reads text and says at every position which character comes next."""
+"""Next characters: a recurrent net reads text and says at every position which character comes next."""
 
 from collections.abc import Mapping
 
@@ -12,6 +12,7 @@ from normlab.data.batches import FIXED, Split, Splits, refuse_what_images_have
 from normlab.errors import NormlabError
 from normlab.nets import make_net, net_version
 from normlab.nets.block import Parts
+from normlab.nets.recurrent import Memory, one_width
 from normlab.seeds import generator
 from normlab.tasks.supervised import Supervised
 from normlab.tasks.task import Task
@@ -59,64 +60,43 @@ def load(data: DataConfig, seed: int) -> Splits:
     return Splits(train, validation, test, (1, 1, LENGTH), len(CHARACTERS))
 
 
-class LSTM(nn.Module):
-    """A long short-term memory, with a norm at what the input gives to its gates.
+class Reader(nn.Module):
+    """Says at every position which character comes next: (N, T) characters → (N, classes, T) logits."""
 
-    i, f, g, o = norm(W_x x_t) + W_h h_{t−1} + b;   c_t = σ(f)·c_{t−1} + σ(i)·tanh(g);   h_t = σ(o)·tanh(c_t).
-
-    The norm sees the gates of all positions at once, (N·T, 4H), one sample a position: layer norm reduces over the features of one
-    position, batch norm over samples and positions. (N, T) characters → (N, classes, T) logits.
-
-    Papers: Hochreiter & Schmidhuber 1997; the norm's place is that of Laurent et al. 2016.
-    """
-
-    def __init__(self, parts: Parts, classes: int) -> None:
+    def __init__(self, parts: Parts, kind: str, classes: int) -> None:
         super().__init__()
-        (hidden,) = parts.net.widths
-        self.classes, self.hidden = classes, hidden
-        norm = parts.norm(4 * hidden, "fc")
-        self.reads = parts.linear(classes, 4 * hidden, norm)
-        self.norm = norm
-        self.recurs = nn.Linear(hidden, 4 * hidden)
-        self.drops = nn.Sequential(*parts.dropout())
-        self.says = nn.Linear(hidden, classes)
+        self.classes = classes
+        self.memory = Memory(parts, kind, classes, one_width(parts), LENGTH)
+        self.head = nn.Sequential(*parts.head(self.memory.hidden, classes))
 
     def forward(self, input: Tensor) -> Tensor:
-        N, T = input.shape
-        letters = F.one_hot(input, self.classes).to(self.says.weight.dtype)
-        gates = self.norm(self.reads(letters.flatten(0, 1))).view(N, T, -1)
-        h = c = gates.new_zeros(N, self.hidden)
-        states = []
-        for t in range(T):
-            i, f, g, o = (gates[:, t] + self.recurs(h)).chunk(4, 1)
-            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-            h = o.sigmoid() * c.tanh()
-            states.append(h)
-        return self.says(self.drops(torch.stack(states, 1))).transpose(1, 2)
+        letters = F.one_hot(input, self.classes).to(next(self.parameters()).dtype)
+        says: Tensor = self.head(self.memory(letters))
+        return says.transpose(1, 2)
 
 
-def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """An :class:`LSTM` of one layer of ``net.widths`` features.
-
-    Raises:
-        NormlabError: for several widths.
-    """
+def build_lstm(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """A :class:`Reader` of long short-term memories."""
     del shape  # it reads sequences of any length
-    if len(parts.net.widths) != 1 or parts.net.depths != (1,):
-        raise NormlabError(f"net.widths={list(parts.net.widths)}: net=lstm has one layer, as in net.widths=[64]")
-    return LSTM(parts, classes)
+    return Reader(parts, "lstm", classes)
 
 
-NETS = {"lstm": (build, 1)}
+def build_gru(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """A :class:`Reader` of gated recurrent units."""
+    del shape
+    return Reader(parts, "gru", classes)
+
+
+NETS = {"lstm": (build_lstm, 2), "gru": (build_gru, 1)}
 
 
 def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tensor] | None) -> Supervised:
-    """The LSTM on its text."""
+    """The net on its text."""
     return Supervised(config, load(config.data, config.seed), lambda: net_of(config), device, pretrained)
 
 
 def net_of(config: RunConfig) -> nn.Module:
-    """The LSTM."""
+    """The net."""
     return make_net(config.net, config.norm, (1, 1, LENGTH), len(CHARACTERS), config.seed, NETS)
 
 
