@@ -37,7 +37,6 @@ NAMES = (
     "cost",
     "methods",
     "tabular_series",
-    "recurrent",
     "machinery",
 )
 LOCK = Path(__file__).parent / "claims.lock"
