@@ -105,6 +105,15 @@ def test_nobody_is_shut_out(page: "Page", site: Path, language: str, scheme: Any
     assert not found
 
 
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_claim_is_printed_on_a_page(page: "Page", site: Path, language: str) -> None:
+    sheets = {}
+    for file in sorted((site / language / "claim").glob("*.html")):
+        printed = opened(page, site, f"{language}/claim/{file.stem}").pdf(format="A4")
+        sheets[file.stem] = len(re.findall(rb"/Type\s*/Page\b", printed))
+    assert {name for name, count in sheets.items() if count > 1} == set()
+
+
 def test_the_first_page_is_light_and_no_page_is_heavy(page: "Page", site: Path) -> None:
     home = opened(page, site, "en/index")
     assert home.evaluate("document.querySelectorAll('*').length") < 3000
