@@ -271,8 +271,9 @@ def test_settings_that_read_untrained_nets_are_marked(store: Store) -> None:
     results, (setting,) = sections[0].results, sections[0].claims[0].settings
     assert not results.untrained(setting)  # no gate knows this setting
     place = str(setting.at["setting"])
+    data = results.configs[place].data.name  # whatever the setting is called
     for bar, marked in ((0.7, False), (0.82, True)):
-        pd.DataFrame([{"data": place, "linear_accuracy": bar}]).to_csv(store.root / "gates.csv", index=False)
+        pd.DataFrame([{"data": data, "linear_accuracy": bar}]).to_csv(store.root / "gates.csv", index=False)
         assert results.untrained(setting) is marked
     labels = [
         text.get_text() for text in forest(sections[0].claims[0], "", results.untrained).axes[0].get_yticklabels()

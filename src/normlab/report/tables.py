@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -52,17 +53,20 @@ def cell_means(results: Results) -> pd.DataFrame:
     facts = [results.store.facts(key) or {} for key in keys]
     suffixes = {"running": "", "recalibrated": "_recalibrated", "batch": "_batch"}
     for route in ROUTES:
-        cells[f"test_accuracy_{route}"] = [
+        found = [
             f.get("chance") if f.get("status") == "diverged" else f.get(f"test_accuracy{suffixes[route]}")
             for f in facts
         ]
+        cells[f"test_accuracy_{route}"] = pd.Series(found, index=cells.index, dtype=float)
+    if any("test_error" in f for f in facts):
+        cells["test_error"] = pd.Series([_error(f) for f in facts], index=cells.index, dtype=float)
     cells["diverged"] = [f.get("status") == "diverged" for f in facts]
     cells["train_loss"] = [f.get("train_loss") for f in facts]
     cells["seconds"] = [f.get("seconds") for f in facts]
     axes = [
         c
         for c in cells.columns
-        if c not in ("seed", "diverged", "train_loss", "seconds") and not c.startswith("test_accuracy")
+        if c not in ("seed", "diverged", "train_loss", "seconds", "test_error") and not c.startswith("test_accuracy")
     ]
     cells[axes] = cells[axes].map(lambda v: json.dumps(v) if isinstance(v, dict | list) else v)
     numbers = [c for c in cells.columns if c not in (*axes, "seed")]
@@ -76,3 +80,9 @@ def cell_means(results: Results) -> pd.DataFrame:
         bars = table["setting"].map(linear).astype(float)
         table["untrained"] = table["test_accuracy_running"] <= bars
     return table
+
+
+def _error(facts: dict[str, Any]) -> float | None:
+    """Of a task that predicts numbers, the unexplained variance of a run; one that diverged counts as saying the mean."""
+    found: float | None = facts.get("chance_error" if facts.get("status") == "diverged" else "test_error")
+    return found
