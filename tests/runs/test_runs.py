@@ -309,6 +309,19 @@ def test_accuracy_and_gap_at_a_loss_are_read_between_two_looks(tmp_path: Path) -
         assert of_one_run(f"{name}@1.0").read(store, "broken") is None
 
 
+def test_a_generator_collapses_where_it_holds_less_than_a_tenth(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    history = [{"step": i, "epoch": 1.0, "train_loss": loss} for i, loss in enumerate((9.0, 9.0, 1.0, 2.0, 3.0))]
+    put(store, "wide", history, test_recall=0.4)
+    put(store, "narrow", history, test_recall=0.09)
+    put(store, "broken", history, status="diverged")
+    assert [of_one_run("collapsed").read(store, k).number for k in ("wide", "narrow", "broken")] == [0, 1, 1]
+    spread = of_one_run("loss_spread").read(store, "wide")
+    assert spread is not None
+    assert spread.number == pytest.approx(1 / 2)  # of 1, 2, 3
+    assert of_one_run("loss_spread").read(store, "broken") is None
+
+
 def test_a_state_that_was_never_reached_has_no_measures(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for name, reached in (("there", 1.0), ("never", 0.0)):

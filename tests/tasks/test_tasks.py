@@ -23,7 +23,7 @@ from normlab.runs.key import run_key, scientific
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander
-from normlab.tasks import TASKS, forecast, gan, recommendation, text, train
+from normlab.tasks import TASKS, forecast, quality, recommendation, text, train
 from normlab.training.objective import PREDICT
 from tests.training.test_savepoint import interrupted, same
 
@@ -183,8 +183,37 @@ def test_a_forecast_that_diverges_counts_as_saying_the_mean(composer: Composer, 
 
 
 def test_made_images_come_nearer_to_real_ones(composer: Composer) -> None:
-    before, after = (train(make(composer, "gan", **{"training.epochs": epochs})) for epochs in (0, 6))
+    before, after = (train(make(composer, "gan", **{"training.epochs": epochs})) for epochs in (0, 12))
     assert after.measures["test_frechet"] < 0.8 * before.measures["test_frechet"]
+    assert after.measures["test_recall"] > before.measures["test_recall"] + 0.1  # an untrained one makes all alike
+
+
+def test_precision_and_recall_are_shares_of_what_lies_among_the_others() -> None:
+    """On a line: real at 0, 1, 2, 3, made at 0.4 and 2.6 (among them) and at 50, 51 (far away), one neighbour."""
+    real = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+    made = torch.tensor([[0.4], [2.6], [50.0], [51.0]])
+    # made images reach 2.2, 2.2, 1, 1 and so hold all real ones
+    assert quality.precision_and_recall(real, made, neighbours=1) == (0.5, 1.0)
+    assert quality.precision_and_recall(real, real, neighbours=1) == (1.0, 1.0)
+    one = torch.full((4, 1), 1.0) + torch.arange(4)[:, None] * 1e-3  # a generator that makes one image
+    precision, recall = quality.precision_and_recall(real, one, neighbours=1)
+    assert (precision, recall) == (1.0, 0.25)
+
+
+def test_the_classifier_that_judges_is_trained_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    quality.features_of.cache_clear()
+    images = torch.randn(5, 1, 8, 8)
+    first = quality.features_of("digits")(images)
+    (file,) = tmp_path.rglob("*.pt")
+    written = file.stat().st_mtime_ns
+    quality.features_of.cache_clear()
+    assert torch.equal(quality.features_of("digits")(images), first)
+    assert file.stat().st_mtime_ns == written
+    file.write_bytes(b"cut short")
+    quality.features_of.cache_clear()
+    assert torch.equal(quality.features_of("digits")(images), first)  # made again, to the same bits
+    quality.features_of.cache_clear()
 
 
 def test_the_distance_of_normal_samples_is_the_formula() -> None:
@@ -192,8 +221,8 @@ def test_the_distance_of_normal_samples_is_the_formula() -> None:
     first = torch.randn(20_000, 3, generator=source) * torch.tensor([1.0, 2.0, 0.5])
     second = torch.randn(20_000, 3, generator=source) * torch.tensor([2.0, 2.0, 1.5]) + torch.tensor([1.0, 0.0, 0.0])
     # with diagonal covariances: Σ (μ₁ − μ₂)² + (σ₁ − σ₂)²
-    assert gan.frechet(first, second) == pytest.approx(1 + 1 + 0 + 1, abs=0.1)
-    assert gan.frechet(first, first) == pytest.approx(0, abs=1e-9)
+    assert quality.frechet(first, second) == pytest.approx(1 + 1 + 0 + 1, abs=0.1)
+    assert quality.frechet(first, first) == pytest.approx(0, abs=1e-9)
 
 
 def test_text_is_sums_that_are_right() -> None:
@@ -251,7 +280,7 @@ def test_it_sweeps(task: str, tmp_path: Path, call: Callable[..., subprocess.Com
         ({**DCGAN, "data.shift": {"start": 0.5}}, "data.shift is nothing that task=gan knows"),
         ({**DCGAN, "measure.probe_loss": True}, "measure.probe_loss is nothing that task=gan knows"),
         ({**DCGAN, "net.widths": [8]}, "net=dcgan has two widths"),
-        ({"net": "lstm"}, "unknown net 'lstm' for this task"),
+        ({"net": "dcgan"}, "unknown net 'dcgan' for this task"),
         ({**FORECAST, "data": "vowels"}, "task=forecast reads data=italy_power, leaves, not data=vowels"),
         ({**FORECAST, "data.augment": "crop"}, "data.augment: series have none"),
         ({**FORECAST, "net.widths": [8]}, "net=fcn has three widths"),

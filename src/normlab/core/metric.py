@@ -26,8 +26,10 @@ class Metric:
 LOSS = Metric("loss", "down", "nats")
 ACCURACY = Metric("accuracy", "up", "share of samples", failed="chance")
 ERROR = Metric("error", "down", "share of the targets' variance", failed="chance_error")
-FRECHET = Metric("frechet", "down", "squared distance of standardized pixels")
+FRECHET = Metric("frechet", "down", "squared distance in a classifier's features")
+PRECISION = Metric("precision", "up", "share of made images", failed="nothing")
+RECALL = Metric("recall", "up", "share of real images", failed="nothing")
 CLASSIFICATION = {metric.name: metric for metric in (ACCURACY, LOSS)}
 REGRESSION = {metric.name: metric for metric in (ERROR,)}
-GENERATION = {metric.name: metric for metric in (FRECHET,)}
+GENERATION = {metric.name: metric for metric in (FRECHET, PRECISION, RECALL)}
 METRICS = CLASSIFICATION | REGRESSION | GENERATION

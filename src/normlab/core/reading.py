@@ -307,6 +307,31 @@ class Failed(Reading):
 
 
 @dataclass(frozen=True)
+class Collapsed(Reading):
+    """1 for a generator whose made images lie where less than a tenth of the real ones do, or that diverged, else 0."""
+
+    def _of(self, runs: Runs, facts: Facts) -> Value | None:
+        recall = facts.get("test_recall")
+        return None if recall is None else Value(float(recall < 0.1))
+
+    def _of_failed(self, runs: Runs, facts: Facts) -> Value | None:
+        return Value(1.0)
+
+
+@dataclass(frozen=True)
+class LossSpread(FromHistory):
+    """The standard deviation of the logged training loss over the second half of training, over its mean there."""
+
+    def seen_in(self, history: pd.DataFrame) -> float | None:
+        losses = history["train_loss"].dropna().to_numpy(dtype=float)
+        half = losses[len(losses) // 2 :]
+        return float(half.std(ddof=1) / half.mean()) if len(half) > 1 else None
+
+    def _of_failed(self, runs: Runs, facts: Facts) -> Value | None:
+        return None
+
+
+@dataclass(frozen=True)
 class Evaluated(Reading):
     """A measure of an evaluation of a run."""
 

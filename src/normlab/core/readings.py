@@ -3,7 +3,8 @@
 - a column of a record: ``test_accuracy``, ``train_loss``, ``test_accuracy_decay_0.99``, ``jitter_decay_0.9``, ``train_seconds``, …
 - ``validation_accuracy@2``: after 2 epochs
 - ``epochs_to@0.9``, ``steps_to@0.9``, ``seconds_to@0.9``: until the validation accuracy first reaches 0.9
-- ``lowest_train_loss``, ``accuracy_at_loss@0.3``, ``accuracy_gap@0.3``, ``roughness@0.5,1.5``, ``test_gap_decay_0.99``, ``failed``
+- ``lowest_train_loss``, ``accuracy_at_loss@0.3``, ``accuracy_gap@0.3``, ``roughness@0.5,1.5``, ``test_gap_decay_0.99``, ``failed``,
+  ``collapsed``, ``loss_spread``
 - ``<evaluation>.<measure>``: of an evaluation of the run
 - over several runs of one seed: ``largest_stable_rate@0.05``, ``rate_width@0.02`` (both also ``…_recalibrated@``),
   ``largest_trained_rate@0.23``, ``length_to@0.7``, ``largest_depth@0.05,0.1``, ``failed_share``
@@ -89,6 +90,8 @@ FORMS = (
     Form(r"train_seconds|seconds|steps", _fact("down"), "train_seconds"),
     Form(r"steps_per_epoch|chance|reached|num_parameters|diverged_step", _fact(None), "num_parameters"),
     Form(r"failed", reading.Failed, "failed"),
+    Form(r"collapsed", reading.Collapsed, "collapsed"),
+    Form(r"loss_spread", reading.LossSpread, "loss_spread"),
     Form(r"failed_share", over_runs.FailedShare, "failed_share"),
     Form(
         rf"largest_stable_rate(?:_recalibrated)?@({NUMBER})",

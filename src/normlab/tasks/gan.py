@@ -15,12 +15,13 @@ from normlab.errors import NormlabError
 from normlab.nets import make_net, net_version
 from normlab.nets.block import Parts
 from normlab.seeds import generator
+from normlab.tasks.quality import features_of, quality
 from normlab.tasks.task import Task
 from normlab.training.as_seen import placed, planned_steps
 from normlab.training.optim import make_optimizer, make_schedule
 
 NOISE = 32  # numbers that an image is made of
-FAKES = 1000  # images that are compared with a split
+FAKES = 1000  # images that are compared with as many real ones
 
 
 def build_generator(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -56,7 +57,7 @@ def build_discriminator(parts: Parts, shape: tuple[int, int, int], classes: int)
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, 1))
 
 
-GENERATORS = {"dcgan": (build_generator, 1)}
+GENERATORS = {"dcgan": (build_generator, 2)}  # 2: judged in features of a classifier
 DISCRIMINATORS = {"dcgan": (build_discriminator, 1)}
 
 
@@ -113,9 +114,9 @@ class Adversaries:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        found = self._distance("validation")
+        found = self._quality("validation")
         self.nets.train()
-        return {"validation_frechet": found}
+        return found
 
     def probe(self) -> Tensor:
         raise NormlabError("measure.probe_loss: task=gan has no loss that falls")
@@ -125,10 +126,10 @@ class Adversaries:
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        return {f"{part}_frechet": self._distance(part) for part in ("validation", "test")}
+        return self._quality("validation") | self._quality("test")
 
     def facts(self) -> dict[str, float]:
-        return {"num_parameters": sum(p.numel() for p in self.nets.parameters())}
+        return {"num_parameters": sum(p.numel() for p in self.nets.parameters()), "nothing": 0.0}
 
     def failed_step(self, losses: Tensor) -> int | None:
         """The first step whose loss is not finite."""
@@ -159,23 +160,13 @@ class Adversaries:
     def _noise(self, count: int, source: torch.Generator) -> Tensor:
         return torch.randn(count, NOISE, generator=source).to(self.device)
 
-    def _distance(self, part: str) -> float:
-        """From the split to images made of a fixed noise, in evaluation mode."""
+    def _quality(self, part: str) -> dict[str, float]:
+        """Of images made of a fixed noise, in evaluation mode, against the first ones of a split."""
         self.generator.eval()
         made = self.generator(self._noise(FAKES, generator(FIXED, f"noise/{part}"))) * self.scale
-        return frechet(getattr(self.splits, part).images.flatten(1), made.flatten(1))
-
-
-def frechet(first: Tensor, second: Tensor) -> float:
-    """|μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2·(Σ₁Σ₂)^½) of two samples (N, D), the squared Fréchet distance of normal distributions with their
-    moments (Dowson & Landau 1982); here of standardized pixels.
-    """
-    means, covariances = zip(*((x.double().mean(0), torch.cov(x.double().T)) for x in (first, second)), strict=True)
-    values, vectors = torch.linalg.eigh(covariances[0])
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ covariances[1] @ root).clamp(min=0).sqrt().sum()
-    apart = (means[0] - means[1]).square().sum()
-    return float(apart + covariances[0].trace() + covariances[1].trace() - 2 * cross)
+        features = features_of(self.config.data.name)
+        real = features(getattr(self.splits, part).images[:FAKES].cpu())
+        return {f"{part}_{name}": value for name, value in quality(real, features(made.cpu())).items()}
 
 
 def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tensor] | None) -> Adversaries:
