@@ -11,8 +11,9 @@ import pytest
 
 from experiments import load_experiment
 from normlab.bench.tracker import closed, refusing, silent
-from normlab.commands.dashboard import varied
+from normlab.commands.dashboard import topic, varied
 from normlab.config import RunConfig
+from normlab.report.sections import evaluate
 from normlab.runs.execute import execute, scientific
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
@@ -167,6 +168,29 @@ def test_the_dashboard_has_a_section_and_a_report_a_question(tmp_path: Path, mon
     assert '"xAxis": "config:data.value.batch_size"' in how_many  # over the numbers that it varies
     assert '"groupBy": "net.value.placement"' in where  # grouped by the names that it varies
     assert '"xAxis": "epoch"' in where  # which trainings of any batch size share
+
+
+def test_a_question_without_accuracies_shows_what_its_task_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    make_dashboard([Topic("stars", "Stars?", (), {"norm.name": False}, ("movielens",), ("error",))], tmp_path)
+    said = (tmp_path / "report-stars.json").read_text()
+    assert "test_error" in said
+    assert "validation_error" in said
+    assert "accuracy" not in said
+
+
+def test_a_topic_says_what_the_pages_say(tmp_path: Path) -> None:
+    experiment = load_experiment("placement")
+    (section,) = evaluate([experiment], "cpu", Store(tmp_path / "cpu"), {})
+    found = topic(section)
+    assert found.data == ("mnist", "cifar10")
+    assert found.metrics == ("accuracy",)
+    assert "10,000 images × 5 epochs" in found.text[0]
+    claim = experiment.claims[0]
+    assert found.text[1].startswith(f"{claim.statement.en} – not run")
+    assert found.text[1].endswith(claim.method.en)
 
 
 def test_what_an_experiment_varies_is_read_off_its_design() -> None:

@@ -1,16 +1,17 @@
 """The W&B workspace and reports of the experiments, as code."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from experiments import Experiment, all_experiments
+from experiments import LOCK, all_experiments
 from normlab.core.design import Design
+from normlab.report.sections import Section, evaluate
 from normlab.runs.store import Store
-from normlab.sweeps.recipe import with_recipe
+from normlab.site.answers import answer
+from normlab.site.language import ENGLISH
+from normlab.tasks import TASKS
 from normlab.tracking.dashboard import Topic, make_dashboard
+from normlab.verdicts.registry import read_lock
 
 RATE = "optimizer.lr"
 GROUPS = (
@@ -24,29 +25,29 @@ GROUPS = (
 
 def dashboard(scale: str, results: str) -> None:
     """Write the specification, push it when a key is there, and say so."""
-    root = Store.of_scale(results, scale).root
-    verdicts = _verdicts(root / "verdicts.csv")
-    topics = [_topic(e, scale, verdicts) for e in all_experiments() if scale in e.design.scales and e.design.grids]
-    print("\n".join(make_dashboard(topics, root / "dashboard")))
+    store = Store.of_scale(results, scale)
+    asked = [each for each in all_experiments() if scale in each.design.scales and each.design.grids]
+    topics = [topic(section) for section in evaluate(list(asked), scale, store, read_lock(LOCK))]
+    print("\n".join(make_dashboard(topics, store.root / "dashboard")))
 
 
-def _topic(experiment: Experiment, scale: str, verdicts: dict[str, str]) -> Topic:
-    said = tuple(
-        f"{claim.statement.en} – {verdicts.get(claim.id, 'not judged yet')}. {claim.method.en}"
-        for claim in experiment.claims
+def topic(section: Section) -> Topic:
+    """A question with what the report's pages say of it: how its nets were trained, and of each claim the answer and how it was tested."""
+    design, scale, results = section.question.design, section.results.scale, section.results
+    said = [f"Nets were trained on {ENGLISH.trained(results)}; {results.where}."]
+    for result in section.claims:
+        found = f"{result.verdict}. {answer(result, ENGLISH, section.question.japanese)}"
+        said.append(f"{result.claim.statement.en} – {found} {result.claim.method.en}")
+    metrics = [name for task in sorted(design.tasks(scale)) for name in list(TASKS[task].metrics)[:1]]
+    data = dict.fromkeys(config.data.name for config in results.configs.values())
+    return Topic(
+        section.question.name,
+        design.title,
+        tuple(said),
+        varied(design, scale),
+        tuple(data),
+        tuple(dict.fromkeys(metrics)),
     )
-    settings = [with_recipe(setting.overrides) for setting in experiment.design.at(scale).settings.values()]
-    data = dict.fromkeys(str(overrides["data"]) for overrides in settings if "data" in overrides)
-    return Topic(experiment.name, experiment.design.title, said, varied(experiment.design, scale), tuple(data))
-
-
-def _verdicts(file: Path) -> dict[str, str]:
-    """Each claim's word in a table of verdicts, where there is one."""
-    if not file.exists():
-        return {}
-    table = pd.read_csv(file)
-    whole = table[table["setting"] == "all"]
-    return dict(zip(whole["claim"].astype(str), whole["verdict"].astype(str), strict=True))
 
 
 def varied(design: Design, scale: str) -> dict[str, bool]:

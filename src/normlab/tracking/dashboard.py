@@ -18,6 +18,7 @@ class Topic:
     Attributes:
         varied: the configuration's keys that it varies, the foremost first; True for those whose values are numbers.
         text: what it asks and what came out, a paragraph each.
+        metrics: what its tasks measure first.
     """
 
     name: str
@@ -25,16 +26,15 @@ class Topic:
     text: tuple[str, ...]
     varied: Mapping[str, bool] = field(default_factory=dict)
     data: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ("accuracy",)
 
 
-CURVES = ("train_loss", "validation_accuracy")
-FINAL = "test_accuracy"
 SHOWN = 3  # keys of which a section has a panel
 BY_METHOD = "norm.name"
 
 
 def panels(topic: Topic) -> list[Any]:
-    """Curves over epochs, which batches of any size share, and final accuracy by whatever the experiment varies: over the values
+    """Curves over epochs, which batches of any size share, and final measures by whatever the experiment varies: over the values
     where these are numbers, in bars where they are names.
     """
     import wandb_workspaces.reports.v2 as reports
@@ -45,15 +45,16 @@ def panels(topic: Topic) -> list[Any]:
         reports.LinePlot(
             title=f"{name.replace('_', ' ')} by {first}", x="epoch", y=[name], groupby=reports.Config(first)
         )
-        for name in CURVES
+        for name in ("train_loss", *(f"validation_{metric}" for metric in topic.metrics))
     ]
-    for key, is_number in varied.items():
-        title = f"{FINAL.replace('_', ' ')} by {key}"
-        if is_number:
-            accuracy = reports.SummaryMetric(FINAL)
-            found.append(reports.ScatterPlot(title=title, x=reports.Config(key), y=accuracy, log_x=True))
-        else:
-            found.append(reports.BarPlot(title=title, metrics=[FINAL], groupby=reports.Config(key)))
+    for final in (f"test_{metric}" for metric in topic.metrics):
+        for key, is_number in varied.items():
+            title = f"{final.replace('_', ' ')} by {key}"
+            if is_number:
+                measured = reports.SummaryMetric(final)
+                found.append(reports.ScatterPlot(title=title, x=reports.Config(key), y=measured, log_x=True))
+            else:
+                found.append(reports.BarPlot(title=title, metrics=[final], groupby=reports.Config(key)))
     return found
 
 
