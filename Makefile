@@ -75,7 +75,7 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 .PHONY: data
-data: setup ## fetch and verify MNIST, Fashion-MNIST and CIFAR-10
+data: setup ## fetch and verify MNIST, Fashion-MNIST, CIFAR-10, and small sets of series and ratings
 	@$(NORMLAB) data
 
 .PHONY: train
