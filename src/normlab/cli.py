@@ -153,7 +153,7 @@ def data(
     side: Annotated[int | None, typer.Option(help="their side in pixels; 32 for files, for arrays their own")] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="say why sources were passed over")] = False,
 ) -> None:
-    """Fetch and verify MNIST, Fashion-MNIST and CIFAR-10; or take in images of your own: normlab data ./flowers."""
+    """Fetch and verify the data sets (or those named); or take in images of your own: normlab data ./flowers."""
     from normlab.commands.data import data as command
 
     command(names or (), name, side, verbose)
