@@ -36,7 +36,6 @@ NAMES = (
     "transfer",
     "cost",
     "methods",
-    "tabular_series",
     "machinery",
 )
 LOCK = Path(__file__).parent / "claims.lock"
