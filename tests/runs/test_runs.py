@@ -539,6 +539,24 @@ def test_reading_leaves_no_thread_that_could_outlive_the_interpreter(tmp_path: P
     assert done.stdout.split() == ["5000", "0"]
 
 
+def test_a_store_takes_in_records_that_more_was_measured_of(tmp_path: Path) -> None:
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    measured = {"less": MeasureConfig(final="validation"), "more": MeasureConfig(final="all")}
+    for store, of_a, of_b in ((here, "less", "more"), (there, "more", "less")):
+        for key, how in (("a", of_a), ("b", of_b)):
+            facts = {
+                "run_key": key,
+                "status": "ok",
+                "test_accuracy": float(len(how)),
+                "measured": measured[how].model_dump_json(),
+            }
+            store.put(Record(facts | {"store": store.root.name}, []))
+    assert here.refresh().take_in(there.refresh()) == 1
+    again = Store(here.root).refresh()
+    assert (again.facts("a") or {})["store"] == "there"
+    assert (again.facts("b") or {})["store"] == "here"
+
+
 def test_a_store_takes_in_what_it_lacks_and_forgets_what_nobody_asks_for(tmp_path: Path) -> None:
     here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
     for store, keys in ((here, ("a", "b")), (there, ("b", "c"))):

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from normlab.config import MeasureConfig
 from normlab.core.reading import Reading, Value
 from normlab.core.record import BrokenRecord, Record, StoreError, read, write, write_atomically
 from normlab.errors import NormlabError, first_line
@@ -300,8 +301,14 @@ class Store:
         return forgotten
 
     def take_in(self, other: "Store") -> int:
-        """Take over the runs and evaluations of another store that this one lacks; how many runs there were."""
-        taken = [key for key in other._facts if key not in self._facts]
+        """Take over the runs and evaluations of another store that this one lacks, or that more was measured of there; how many runs there
+        were.
+        """
+        taken = [
+            key
+            for key, facts in other._facts.items()
+            if key not in self._facts or _more_was_measured(facts, self._facts[key])
+        ]
         for key in taken:
             rows = [{str(name): value for name, value in row.items()} for row in other.history(key).to_dict("records")]
             self.put(Record(other._facts[key], rows))
@@ -335,6 +342,16 @@ class Store:
         known[name] = [*there, hashlib.sha256(content).hexdigest()]
         write_atomically(self.root / DIGESTS, (json.dumps(known, indent=1) + "\n").encode())
         write_atomically(file, content)
+
+
+def _more_was_measured(there: dict[str, Any], here: dict[str, Any]) -> bool:
+    """Whether a record holds all that another one of its run does, and more."""
+    if "measured" not in there:
+        return False
+    if "measured" not in here:
+        return True
+    known, other = (MeasureConfig(**json.loads(facts["measured"])) for facts in (here, there))
+    return other.covers(known) and not known.covers(other)
 
 
 class CompactedHistories:
