@@ -274,6 +274,7 @@ time.time_ns = lambda: int(time.time() * 1e9)
 """
 
 
+@pytest.mark.slow
 def test_two_hosts_with_one_name_other_time_zones_and_jumping_clocks_share_a_store(tmp_path: Path) -> None:
     """Nothing reads a host's name or the wall clock to decide anything."""
     folder, clock = tmp_path / "shared", tmp_path / "clock"

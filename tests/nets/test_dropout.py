@@ -36,6 +36,10 @@ def test_masks_follow_from_the_seed_and_not_from_the_process(make_config: Callab
 
 @pytest.mark.parametrize("name", [name for name in NETS if name != "custom"])
 def test_every_net_has_it_before_its_head(name: str) -> None:
-    config = NetConfig(name=name, widths=(4, 4, 8), depth=8 if "resnet" in name else 1, dropout=0.5)
-    built = make_net(config, NormConfig(name="none"), (1, 8, 8), 10, seed=0)
+    recurrent = name in ("lstm", "gru")
+    widths = (8,) if recurrent else (4, 4, 8)
+    config = NetConfig(name=name, widths=widths, depth=8 if "resnet" in name else 1, dropout=0.5)
+    built = make_net(config, NormConfig(name="none"), (1, 1, 8) if name == "fcn" else (1, 8, 8), 10, seed=0)
+    if recurrent:
+        built = built.get_submodule("head")
     assert [isinstance(m, SeededDropout) for m in built.children()][-2:] == [True, False]

@@ -12,6 +12,7 @@ from normlab.errors import NormlabError
 from normlab.nets import make_net
 from normlab.nets.block import Parts
 from normlab.nets.recurrent import Memory, RowReader
+from normlab.norms import METHODS
 from normlab.sweeps.compose import Composer
 from normlab.training.statistics import RunningStatistics, batch_statistics
 
@@ -101,6 +102,21 @@ def test_weight_norm_wraps_both_matrices(composer: Composer) -> None:
         norms = layer.weight.norm(dim=1)
         layer.parametrizations.weight.original0.data.mul_(2)
         torch.testing.assert_close(layer.weight.norm(dim=1), 2 * norms)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("norm", [name for name in METHODS if name != "custom"])
+def test_every_norm_that_needs_no_positions_learns_from_every_parameter(
+    composer: Composer, kind: str, norm: str
+) -> None:
+    config = composer({"net": kind, "net.widths": [16], "norm": norm})
+    if METHODS[norm].needs_positions:
+        with pytest.raises(NormlabError, match="one value a channel"):
+            make_net(config.net, config.norm, (1, 4, 4), 3, 0)
+        return
+    net = make_net(config.net, config.norm, (1, 4, 4), 3, 0)
+    net(torch.randn(6, 1, 4, 4)).square().sum().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in net.parameters())
 
 
 def test_a_row_reader_reads_rows_in_order(composer: Composer) -> None:

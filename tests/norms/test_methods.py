@@ -396,7 +396,10 @@ def test_half_precision_in_is_half_precision_out(name: str) -> None:
     torch.testing.assert_close(y.float(), reference, atol=0.06, rtol=0.06)
 
 
-@pytest.mark.parametrize("name", ["cross_iteration", "renorm", "sync", "decorrelated"])
+@pytest.mark.parametrize(
+    "name",
+    ["renorm", "sync", *(pytest.param(name, marks=pytest.mark.slow) for name in ("cross_iteration", "decorrelated"))],
+)
 def test_no_graph_outlives_its_step(name: str) -> None:
     net = nn.Sequential(*conv_and_norm(NormConfig(name=name), torch.Generator().manual_seed(0)))
     x = images((4, 3, 4, 4))

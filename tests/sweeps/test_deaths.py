@@ -183,6 +183,7 @@ class Counts(nn.BatchNorm2d):
 """
 
 
+@pytest.mark.slow
 def test_two_sweeps_at_once_do_no_run_twice(tmp_path: Path) -> None:
     (tmp_path / "counting.py").write_text(COUNTS)
     arguments = ["-m", "norm=custom", "norm.target=counting.Counts", "net.hidden=null", "seed=0,1,2,3,4,5", *TINY[:5]]

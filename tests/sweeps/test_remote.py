@@ -61,6 +61,7 @@ execute(RunConfig.parse(json.loads(sys.argv[1])), Store(Path(sys.argv[2])))
 """
 
 
+@pytest.mark.slow
 def test_runs_of_one_warm_process_are_those_of_fresh_ones(
     make_config: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
