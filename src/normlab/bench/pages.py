@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,7 @@ def pages() -> Iterator[Row]:
 
 @contextmanager
 def _browser(chromium: str) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright  # of an extra
-
-    with sync_playwright() as playwright:
+    with import_module("playwright.sync_api").sync_playwright() as playwright:  # of an extra
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         try:
