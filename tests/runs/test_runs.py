@@ -557,6 +557,52 @@ def test_a_store_takes_in_records_that_more_was_measured_of(tmp_path: Path) -> N
     assert (again.facts("b") or {})["store"] == "here"
 
 
+@pytest.mark.parametrize("compacted", [False, True])
+def test_evaluations_of_other_weights_go_with_these(
+    tmp_path: Path, compacted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    for store, final, weights in ((here, "validation", "w1"), (there, "all", "w2")):
+        made = {"measured": MeasureConfig(final=final).model_dump_json(), "environment": '{"torch": "2", "cpu": "c"}'}
+        for key in ("same", "other"):
+            sha = weights if key == "other" else "w"
+            store.put(Record({"run_key": key, "status": "ok", "weights_sha256": sha, **made}, []))
+            store.put_evaluation(key, f"of {final}", {"m": 1.0})
+        if compacted:
+            store.compact()
+    assert here.refresh().take_in(there.refresh()) == 2
+    again = Store(here.root).refresh()
+    assert (again.facts("other") or {})["weights_sha256"] == "w2"
+    assert {found for found in again._evaluations} == {
+        ("same", "of validation"),
+        ("same", "of all"),
+        ("other", "of all"),
+    }
+    said = capsys.readouterr().err
+    assert "run other gave other weights" in said and "1 evaluations" in said and "run same" not in said
+
+
+def test_evaluations_are_not_taken_to_a_record_of_other_weights(tmp_path: Path) -> None:
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    for store, weights in ((here, "w1"), (there, "w2")):
+        facts = {"run_key": "a", "status": "ok", "measured": MeasureConfig().model_dump_json()}
+        store.put(Record(facts | {"weights_sha256": weights}, []))
+    there.put_evaluation("a", "features", {"m": 1.0})
+    assert here.refresh().take_in(there.refresh()) == 0
+    assert here.evaluation("a", "features") is None
+
+
+def test_what_could_not_be_done_there_takes_no_place_here(tmp_path: Path) -> None:
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    measured = {"less": MeasureConfig(final="validation"), "more": MeasureConfig(final="all")}
+    for store, missing in ((here, "a"), (there, "b")):
+        for key in ("a", "b"):
+            status, how = ("missing", "more") if key == missing else ("ok", "less")
+            store.put(Record({"run_key": key, "status": status, "measured": measured[how].model_dump_json()}, []))
+    assert here.refresh().take_in(there.refresh()) == 1
+    assert [Store(here.root).refresh().is_missing(key) for key in ("a", "b")] == [False, False]
+
+
 def test_a_store_takes_in_what_it_lacks_and_forgets_what_nobody_asks_for(tmp_path: Path) -> None:
     here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
     for store, keys in ((here, ("a", "b")), (there, ("b", "c"))):

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -157,13 +156,6 @@ def execute(
     else:
         record = make_record(config, result, time.perf_counter() - started, experiment, role)
         store.put_weights(record.facts["run_key"], result.weights)
-        if earlier.get("weights_sha256", record.facts["weights_sha256"]) != record.facts["weights_sha256"]:
-            made = json.loads(earlier["environment"])
-            print(
-                f"warning: replaying run {record.facts['run_key']} gave other weights than its record, "
-                f"made with torch {made['torch']} on {made['cpu']}",
-                file=sys.stderr,
-            )
     store.put(record)
     store.savepoint(record.facts["run_key"]).remove()
     return record

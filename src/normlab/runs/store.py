@@ -195,11 +195,25 @@ class Store:
     # Writing
 
     def put(self, record: Record) -> None:
-        """Add a run; raises :class:`StoreError` if it cannot be written."""
-        file = self.root / "runs" / f"{record.facts['run_key']}.parquet"
+        """Add a run, or put another record of it in its place; if that is of other weights, evaluations of the former go, and a warning
+        says so.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        key = record.facts["run_key"]
+        earlier = self._facts.get(key, {})
+        file = self.root / "runs" / f"{key}.parquet"
         write(file, record)
         with suppress(FileNotFoundError):  # compacted in this moment
             self.take(file)
+        if _other_weights(earlier, record.facts):
+            made = json.loads(earlier["environment"])
+            print(
+                f"warning: replaying run {key} gave other weights than its record, made with torch {made['torch']} on {made['cpu']}; "
+                f"{self._forget_evaluations({key})} evaluations of those were dropped",
+                file=sys.stderr,
+            )
 
     def put_evaluation(self, run_key: str, name: str, measures: dict[str, float]) -> None:
         """Add an evaluation of a run."""
@@ -292,17 +306,31 @@ class Store:
                 del self._facts[key]
                 self._histories.pop(key, None)
                 (self.root / "runs" / f"{key}.parquet").unlink(missing_ok=True)
-            for key, name in [found for found in self._evaluations if found[0] in forgotten]:
-                del self._evaluations[key, name]
-                (self.root / "evaluations" / f"{key}-{name}.parquet").unlink(missing_ok=True)
+            self._drop_evaluations(forgotten)
             self.measured.clear()
             if forgotten and self._tables:
                 self._write_tables()
         return forgotten
 
+    def _forget_evaluations(self, run_keys: set[str]) -> int:
+        """Drop the evaluations of these runs; how many there were."""
+        with self.exclusive(COMPACTING):
+            self.refresh()
+            dropped = self._drop_evaluations(run_keys)
+            if dropped and self._tables:
+                self._write_tables()
+        return dropped
+
+    def _drop_evaluations(self, run_keys: set[str]) -> int:
+        dropped = [found for found in self._evaluations if found[0] in run_keys]
+        for key, name in dropped:
+            del self._evaluations[key, name]
+            (self.root / "evaluations" / f"{key}-{name}.parquet").unlink(missing_ok=True)
+        return len(dropped)
+
     def take_in(self, other: "Store") -> int:
         """Take over the runs and evaluations of another store that this one lacks, or that more was measured of there; how many runs there
-        were.
+        were. Evaluations go with the weights that they are of.
         """
         taken = [
             key
@@ -313,7 +341,8 @@ class Store:
             rows = [{str(name): value for name, value in row.items()} for row in other.history(key).to_dict("records")]
             self.put(Record(other._facts[key], rows))
         for (key, name), measures in other._evaluations.items():
-            if key in self._facts and (key, name) not in self._evaluations:
+            lacks = key in self._facts and (key, name) not in self._evaluations
+            if lacks and not _other_weights(self._facts[key], other._facts.get(key, {})):
                 self.put_evaluation(key, name, measures)
         self.compact()
         return len(taken)
@@ -345,13 +374,19 @@ class Store:
 
 
 def _more_was_measured(there: dict[str, Any], here: dict[str, Any]) -> bool:
-    """Whether a record holds all that another one of its run does, and more."""
-    if "measured" not in there:
-        return False
-    if "measured" not in here:
-        return True
+    """Whether a record holds all that another one of its run does, and more; one of a run that could not be done holds nothing."""
+    if "missing" in (there["status"], here["status"]):
+        return there["status"] != "missing"
+    if "measured" not in there or "measured" not in here:
+        return "measured" in there
     known, other = (MeasureConfig(**json.loads(facts["measured"])) for facts in (here, there))
     return other.covers(known) and not known.covers(other)
+
+
+def _other_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two records of a run are of trainings that ended in different weights, as on different processors."""
+    known = one.get("weights_sha256"), other.get("weights_sha256")
+    return None not in known and known[0] != known[1]
 
 
 class CompactedHistories:
