@@ -36,6 +36,7 @@ NAMES = (
     "transfer",
     "cost",
     "methods",
+    "tabular_series",
     "machinery",
 )
 LOCK = Path(__file__).parent / "claims.lock"

@@ -18,7 +18,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         if "movielens" in names:
             raise NormlabError("no source has MovieLens-100k: no network")
 
-    needs = {"gates": {"digits"}, "text": {"sums"}, "series": {"vowels", "digits"}, "domains": {"movielens", "vowels"}}
+    needs = {"gates": {"digits"}, "text": {"sums"}, "series": {"voices", "digits"}, "domains": {"movielens", "voices"}}
     monkeypatch.setattr(module, "prepare", prepare)
     monkeypatch.setattr(module, "with_work", lambda scale, results: needs)
     monkeypatch.setattr(module, "sweep", lambda name, *_: found.append(f"sweep {name}"))
@@ -30,7 +30,7 @@ def test_data_are_fetched_once_and_what_cannot_be_had_leaves_its_experiment_out(
     asked: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     module.reproduce("quick", "results")
-    assert asked == ["data movielens", "data vowels", "sweep gates", "sweep text", "sweep series", "report"]
+    assert asked == ["data movielens", "data voices", "sweep gates", "sweep text", "sweep series", "report"]
     said = capsys.readouterr().err
     assert "no source has MovieLens-100k: no network" in said
     assert "domains: left out, for want of movielens" in said

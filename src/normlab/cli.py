@@ -147,7 +147,8 @@ def status(scale: Scale = "quick", results: Results = "results") -> None:
 @app.command()
 def data(
     names: Annotated[
-        list[str] | None, typer.Argument(help="data sets, all by default; or a folder or .npz of your own")
+        list[str] | None,
+        typer.Argument(help="data sets, by default all but large ones; or a folder or .npz of your own"),
     ] = None,
     name: Annotated[str | None, typer.Option(help="what images of your own are to be called")] = None,
     side: Annotated[int | None, typer.Option(help="their side in pixels; 32 for files, for arrays their own")] = None,

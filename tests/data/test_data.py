@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from normlab.config import DataConfig
-from normlab.data import IMAGE_SETS, find_image_set
+from normlab.data import IMAGE_SETS, batches, find_image_set
 from normlab.data.batches import Batches, Split, augment, load_splits
 from normlab.data.idx import read_idx
 from normlab.data.images import Arrays, ImageSet, Source, read, store, stored_file
@@ -157,6 +157,29 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *sources: Source) -> tu
         digest=arrays.digest(),
         sources=sources,
     ), arrays
+
+
+def test_samples_of_one_thing_lie_on_the_same_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    things = np.arange(60).repeat(3)
+    values = np.stack([things, np.tile(np.arange(3), 60)], 1).astype(np.uint8)[:, :, None, None]
+    labels = (things % 5).astype(np.uint8)
+    arrays = Arrays(values, labels, values, labels)
+    known = ImageSet(
+        name="excerpts", title="", shape=(2, 1, 1), classes=5, mean=(0.0, 0.0), std=(1.0, 1.0), digest="", together=3
+    )
+    monkeypatch.setattr("normlab.data.batches.find_image_set", lambda name: known)
+    monkeypatch.setattr("normlab.data.batches.read", lambda data_set: arrays)
+    config = DataConfig(name="excerpts", validation_size=30, batch_size=8)
+    splits = load_splits(config, 0)
+    of = {name: getattr(splits, name).images[:, 0].flatten().tolist() for name in ("train", "validation")}
+    assert not set(of["train"]) & set(of["validation"])
+    assert len(set(of["validation"])) == 10
+    assert len(of["train"]) == 150
+    assert splits.validation.labels.bincount().tolist() == [6] * 5
+    with pytest.raises(NormlabError, match=r"data\.validation_size=31: take a multiple of 3"):
+        load_splits(config.model_copy(update={"validation_size": 31}), 0)
+    batches._arrays.cache_clear()
+    batches._standardized.cache_clear()
 
 
 def test_a_stored_data_set_is_checked_on_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 from normlab.data import DATA_SETS, SERIES_SETS, find_data_set, find_image_set
 from normlab.data.images import Arrays
 from normlab.data.ratings import read_ratings
-from normlab.data.series import coarser, excerpts, halved, read_ts
+from normlab.data.series import coarser, halved, read_ts
 from normlab.errors import NormlabError
 
 TS = """#a comment
@@ -51,16 +51,6 @@ def test_coarser_series_are_means_of_steps() -> None:
     assert found.test_images.shape == (1, 1, 1, 2)
 
 
-def test_excerpts_stay_on_their_side_and_keep_their_label() -> None:
-    found = excerpts(arrays(2, 1, 8), length=4, every=2)
-    assert found.train_images.shape == (6, 1, 1, 4)
-    for series, label in zip(found.train_images[:, 0, 0], found.train_labels, strict=True):
-        assert series[0] // 100 == label
-        assert (np.diff(series) == 1).all()
-    assert sorted(found.test_images[:, 0, 0, 0].tolist()) == [200, 202, 204]
-    assert set(found.test_labels.tolist()) == {2}
-
-
 def test_every_fifth_rating_is_for_testing() -> None:
     lines = ["user_id:token\titem_id:token\trating:float\ttimestamp:float"]
     lines += [f"{i + 1}\t{2 * i + 1}\t{i % 5 + 1}\t0" for i in range(10)]
@@ -73,6 +63,6 @@ def test_every_fifth_rating_is_for_testing() -> None:
 def test_registered_sets_are_found_by_name() -> None:
     assert {"movielens", *SERIES_SETS} <= set(DATA_SETS)
     assert all(find_data_set(name) is known for name, known in DATA_SETS.items())
-    assert find_image_set("vowels").shape[1] == 1
+    assert find_image_set("voices").shape[1] == 1
     with pytest.raises(NormlabError, match="unknown data set 'movielens'"):
         find_image_set("movielens")  # it has no images

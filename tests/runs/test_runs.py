@@ -341,6 +341,16 @@ def test_failed_is_diverged_or_within_a_hundredth_of_chance(tmp_path: Path) -> N
     ]
 
 
+def test_a_net_that_says_the_mean_has_failed_and_one_that_diverged_counts_as_that(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    put(store, "good", [], train_error=0.4, test_error=0.5, chance_error=1.0)
+    put(store, "stuck", [], train_error=0.995, test_error=1.01, chance_error=1.0)
+    put(store, "broken", [], status="diverged", chance_error=1.0)
+    for store_key, failed, error in (("good", 0.0, 0.5), ("stuck", 1.0, 1.01), ("broken", 1.0, 1.0)):
+        assert of_one_run("failed").read(store, store_key) == (failed, False, 0.0)
+        assert of_one_run("test_error").read(store, store_key) == (error, False, 0.0)
+
+
 def test_roughness_is_the_change_inside_the_band(tmp_path: Path) -> None:
     store = Store(tmp_path)
     losses = [3.0] * 10 + [1.0, 1.2] * 15 + [0.1] * 10

@@ -29,6 +29,17 @@ def expander(store: Store, composer: Composer, **grids: Any) -> Expander:
     return Expander(design, "quick", store, composer)
 
 
+def finish_forecasts(store: Store, expansion: Expansion, error: Callable[[RunConfig], float | None]) -> None:
+    """Put a record for every planned run that has none, with the error that ``error(config)`` says; None: it diverged."""
+    for plan in expansion.planned:
+        if plan.run_key not in store:
+            value = error(plan.config)
+            facts = {"run_key": plan.run_key, "chance_error": 1.0, "measured": plan.config.measure.model_dump_json()}
+            found = {"status": "diverged"} if value is None else {"status": "ok", "validation_error": value}
+            store.put(Record(facts | found, []))
+    store.refresh()
+
+
 def finish(store: Store, expansion: Expansion, accuracy: Any) -> None:
     """Put a record for every planned run that has none, with the accuracy that ``accuracy(config)`` says."""
     for plan in expansion.planned:
@@ -49,12 +60,12 @@ def finish(store: Store, expansion: Expansion, accuracy: Any) -> None:
     store.refresh()
 
 
-def until_done(e: Expander, accuracy: Any) -> Expansion:
+def until_done(e: Expander, accuracy: Any, put: Callable[[Store, Expansion, Any], None] = finish) -> Expansion:
     for _ in range(20):
         expansion = e.expand()
         if not expansion.waiting and all(plan.run_key in e.store for plan in expansion.planned):
             return expansion
-        finish(e.store, expansion, accuracy)
+        put(e.store, expansion, accuracy)
     raise AssertionError("the expansion never ends")
 
 
@@ -237,6 +248,55 @@ def test_an_axis_grows_before_the_rate_at_its_end_is_confirmed(store: Store, com
     tuned, chosen = tuned_by(store, composer, lambda c: 1 - abs(math.log10(c.optimizer.lr / 100)) / 10, confirm=[101])
     assert tuned == {0.01: {100}, 0.1: {100}, 1.0: {100}, 10.0: {100}, 100.0: {100, 101}, 1000.0: {100}}
     assert chosen == {100.0}
+
+
+def test_a_rate_at_which_a_task_without_accuracy_diverges_counts_as_saying_the_mean(
+    store: Store, composer: Composer
+) -> None:
+    grid = {
+        "fixed": {"task": "forecast", "data": "italy_power", "net": "fcn", "net.widths": [8, 8, 8]},
+        "choose": {
+            "over": {"optimizer.lr": [0.01, 0.1, 1.0]},
+            "levels": {"best": {"best": "validation_error"}, "worst": {"worst": "validation_error"}},
+        },
+    }
+    errors = {0.01: 0.5, 0.1: 0.3, 1.0: None}
+    expansion = until_done(expander(store, composer, g=grid), lambda c: errors[c.optimizer.lr], finish_forecasts)
+    chosen = {p.axes["level"]: p.config.optimizer.lr for p in expansion.planned if p.role == "report"}
+    assert chosen == {"best": 0.1, "worst": 1.0}
+
+
+def test_an_end_that_may_grow_no_more_is_noted_only_where_the_best_is_there_at_last(
+    store: Store, composer: Composer
+) -> None:
+    def accuracy(config: RunConfig) -> float:
+        """The highest rate is best on the first seed, and fails on further ones where ``fails``."""
+        if fails and config.seed != 100 and config.optimizer.lr > 100:
+            return 0.1
+        return 0.5 + math.log10(config.optimizer.lr) / 100
+
+    notes = {}
+    for fails in (True, False):
+        scale = {
+            "settings": {"one": {"overrides": {"data": "digits"}, "tune": [100], "confirm": [101], "looks": {2: 1.0}}}
+        }
+        choose = {
+            "over": {"optimizer.lr": [0.01, 0.1, 1.0]},
+            "levels": {"best": {"best": "validation_accuracy"}},
+            "extend": {"optimizer.lr": 10.0},
+        }
+        said = {
+            "name": "t",
+            "title": "t",
+            "title_ja": "t",
+            "scales": {"quick": scale},
+            "grids": {"g": {"choose": choose}},
+        }
+        apart = Store(store.root / str(fails))
+        expansion = until_done(Expander(Design.parse(said, "t"), "quick", apart, composer), accuracy)
+        notes[fails] = [note for note in expansion.notes.get("g", []) if "extended 3 times" in note]
+    assert notes[True] == []
+    assert len(notes[False]) == 1
 
 
 def test_the_worst_placement_is_sought_with_each_at_its_best_rate(store: Store, composer: Composer) -> None:

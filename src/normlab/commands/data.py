@@ -11,7 +11,7 @@ from normlab.errors import NormlabError
 
 
 def data(names: Sequence[str], name: str | None, side: int | None, verbose: bool) -> None:
-    """Fetch and verify data sets by name; what is a folder or a file is taken in.
+    """Fetch and verify data sets by name, or the usual ones; what is a folder or a file is taken in.
 
     Raises:
         NormlabError: if one cannot be had, or a name is given for several.
@@ -21,7 +21,8 @@ def data(names: Sequence[str], name: str | None, side: int | None, verbose: bool
         raise NormlabError("--name is what one folder or .npz of your own is to be called")
     for word in own:
         taken_in(word, name, side)
-    if registered := [word for word in names if word not in own] or ([] if names else list(DATA_SETS)):
+    usual = [] if names else [known.name for known in DATA_SETS.values() if not known.on_request]
+    if registered := [word for word in names if word not in own] or usual:
         prepare(registered, verbose)
 
 

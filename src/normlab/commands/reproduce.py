@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from experiments import Experiment, all_experiments, load_experiment
 from normlab.commands.report import report
+from normlab.config import RunConfig
 from normlab.data import DATA_SETS
+from normlab.data.images import ImageSet
 from normlab.data.prepare import prepare
 from normlab.errors import NormlabError
 from normlab.runs.store import Store
@@ -35,8 +37,16 @@ def with_work(scale: str, results: str) -> dict[str, set[str]]:
     for experiment in designed(scale):
         expansion, _ = expand_and_judge(Expander(experiment.design, scale, store), experiment.claims)
         if not is_finished(expansion, store):
-            found[experiment.name] = {plan.config.data.name for plan in (*expansion.planned, *expansion.costs)}
+            configs = [plan.config for plan in (*expansion.planned, *expansion.costs)]
+            found[experiment.name] = set().union(*map(data_of, configs))
     return found
+
+
+def data_of(config: RunConfig) -> set[str]:
+    """The data sets that a run reads: its own, what it was trained on before, and another whose features are probed."""
+    own = {config.data.name} | ({config.source.data.name} if config.source else set())
+    known = (DATA_SETS.get(name) for name in own)
+    return own | {data.other for data in known if isinstance(data, ImageSet) and data.other}
 
 
 def made_ready(name: str) -> bool:

@@ -38,7 +38,7 @@ class Seeds(Strict):
 
 
 class Closer(Strict):
-    """Further tuning seeds, for the candidates within ``margin`` of the best on the first ones."""
+    """Further tuning seeds, for the candidates within ``margin`` of the best on the seeds that each has been run on."""
 
     seeds: tuple[int, ...]
     margin: float
@@ -282,13 +282,11 @@ class Design(Strict):
 
     def tasks(self, scale: str) -> set[str]:
         """The tasks of its runs at a scale."""
-        overrides = [setting.overrides for setting in self.at(scale).settings.values()]
+        found = {str(setting.overrides.get("task", "images")) for setting in self.at(scale).settings.values()}
         for grid in self._run_at(scale):
-            overrides += [
-                grid.fixed,
-                *(bundle for axis in grid.axes.values() if isinstance(axis, dict) for bundle in axis.values()),
-            ]
-        return {str(found["task"]) for found in overrides if "task" in found} or {"images"}
+            bundles = [bundle for axis in grid.axes.values() if isinstance(axis, dict) for bundle in axis.values()]
+            found |= {str(overrides["task"]) for overrides in (grid.fixed, *bundles) if "task" in overrides}
+        return found
 
     def readings(self, scale: str) -> list[str]:
         """What its choices and ladders at a scale read of runs, as it is written."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
-from normlab.core.metric import ACCURACY, Direction, Metric
+from normlab.core.metric import Direction, Metric
 
 Facts = dict[str, Any]
 
@@ -97,7 +97,7 @@ def _value(number: float | None) -> Value | None:
 
 
 def _of_failed(metric: Metric, facts: Facts) -> Value | None:
-    return None if metric.failed is None else Value(facts[metric.failed])
+    return None if metric.failed is None else _value(facts.get(metric.failed))
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Final(OfMetric):
 
     @property
     def in_record(self) -> bool:
-        return self.metric is ACCURACY
+        return self.metric.failed is not None
 
     def _of(self, runs: Runs, facts: Facts) -> Value | None:
         return _value(facts.get(self.text))
@@ -291,8 +291,8 @@ class StatisticsGap(Reading):
 
 @dataclass(frozen=True)
 class Failed(Reading):
-    """1 for a run that diverged or whose training loss ends within 1 % of predicting at random, where its task has such, else 0; also of
-    a run that never came to the state that it was to stop at.
+    """1 for a run that diverged or that ends within 1 % of what saying the same of every sample has, where its task has such (by the loss
+    or the error on training samples), else 0; also of a run that never came to the state that it was to stop at.
     """
 
     def _read(self, runs: Runs, run_key: str) -> Value | None:
@@ -301,6 +301,8 @@ class Failed(Reading):
 
     def _of(self, runs: Runs, facts: Facts) -> Value | None:
         def stuck() -> bool:
+            if "chance_error" in facts:
+                return bool(facts["train_error"] > 0.99 * facts["chance_error"])
             return "chance" in facts and facts["train_loss"] > 0.99 * math.log(1 / facts["chance"])
 
         return Value(float(facts["status"] == "diverged" or stuck()))

@@ -7,11 +7,12 @@ from normlab.data.images import DataSet, ImageSet
 from normlab.data.own import own_image_set, own_names
 from normlab.data.ratings import MOVIELENS
 from normlab.data.series import SERIES
+from normlab.data.speech import VOICES
 from normlab.errors import NormlabError
 
 IMAGE_SETS: dict[str, ImageSet] = {s.name: s for s in (DIGITS, MNIST, FASHION_MNIST, CIFAR10)}
-SERIES_SETS: dict[str, ImageSet] = {s.name: s for s in SERIES}
-DATA_SETS: dict[str, DataSet] = {s.name: s for s in (*IMAGE_SETS.values(), *SERIES, MOVIELENS)}
+SERIES_SETS: dict[str, ImageSet] = {s.name: s for s in (*SERIES, VOICES)}
+DATA_SETS: dict[str, DataSet] = {s.name: s for s in (*IMAGE_SETS.values(), *SERIES_SETS.values(), MOVIELENS)}
 
 
 def find_image_set(name: str) -> ImageSet:

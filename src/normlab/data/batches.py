@@ -98,8 +98,16 @@ def _standardized(
     name: str, classes: tuple[int, ...] | None, validation_size: int, test_size: int | None
 ) -> tuple[Split, Split, np.ndarray]:
     """Validation and test splits, and the indices that remain for training."""
-    arrays = _arrays(name, classes)
-    validation = balanced(arrays.train_labels, validation_size, generator(FIXED, "validation"), "data.validation_size")
+    arrays, together = _arrays(name, classes), find_image_set(name).together
+    if validation_size % together:
+        raise NormlabError(
+            f"data.validation_size={validation_size}: take a multiple of {together}, samples of one thing"
+        )
+    source = generator(FIXED, "validation")
+    first = together * balanced(
+        arrays.train_labels[::together], validation_size // together, source, "data.validation_size"
+    )
+    validation = (first[:, None] + np.arange(together)).ravel()
     rest = np.setdiff1d(np.arange(len(arrays.train_labels)), validation)
     test = np.arange(len(arrays.test_labels))
     if test_size is not None:
@@ -125,6 +133,8 @@ def load_splits(config: DataConfig, seed: int) -> Splits:
         NormlabError: for an unknown or absent data set, or sizes that it cannot fill.
     """
     image_set = find_image_set(config.name)
+    if config.augment != "none" and image_set.shape[1] == 1:
+        raise NormlabError(f"data.augment={config.augment}: {image_set.title} are series, which are not moved")
     arrays = _arrays(config.name, config.classes)
     validation, test, rest = _standardized(config.name, config.classes, config.validation_size, config.test_size)
     if config.train_size is not None:

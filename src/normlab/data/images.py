@@ -50,6 +50,7 @@ class DataSet:
             one's own, from their digest.
         embedded: reads the arrays without any file, for a data set inside an installed package.
         sources: in the order in which they are tried.
+        on_request: fetched when it is named or a sweep needs it, not with all others: a large download that not every system can make.
     """
 
     name: str
@@ -58,6 +59,7 @@ class DataSet:
     version: int | str = 1
     embedded: Callable[[], Arrays] | None = None
     sources: tuple[Source, ...] = ()
+    on_request: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,7 @@ class ImageSet(DataSet):
         shape: channels, height and width of an image.
         mean, std: of each channel over the training images, in units of 0…``white``.
         white: the largest value of a pixel.
+        together: how many samples in a row are of one thing, as excerpts of one word, and lie on the same side of every split.
         other: the data set on which features learned on this one are probed besides; none for embedded data.
     """
 
@@ -76,6 +79,7 @@ class ImageSet(DataSet):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     white: float = 255.0
+    together: int = 1
     other: str | None = None
 
 

@@ -56,25 +56,6 @@ def coarser(arrays: Arrays, steps: int) -> Arrays:
     return arrays._replace(train_images=means(arrays.train_images), test_images=means(arrays.test_images))
 
 
-def excerpts(arrays: Arrays, length: int, every: int) -> Arrays:
-    """Excerpts of ``length`` steps, one from every ``every``-th step on; those of one series lie on the same side of the split."""
-
-    def cut(series: np.ndarray) -> np.ndarray:
-        starts = range(0, series.shape[-1] - length + 1, every)
-        return np.concatenate([series[..., start : start + length] for start in starts])
-
-    def repeated(labels: np.ndarray, whole: np.ndarray, parts: np.ndarray) -> np.ndarray:
-        return np.tile(labels, len(parts) // len(whole))
-
-    train, test = cut(arrays.train_images), cut(arrays.test_images)
-    return Arrays(
-        train,
-        repeated(arrays.train_labels, arrays.train_images, train),
-        test,
-        repeated(arrays.test_labels, arrays.test_images, test),
-    )
-
-
 def _from(fetch: Callable[[Path], Arrays]) -> tuple[Source, ...]:
     return (Source(f"PyPI {AEON}", fetch),)
 
@@ -103,42 +84,4 @@ LEAVES = ImageSet(
     sources=_from(lambda folder: coarser(halved(from_aeon("OSULeaf", folder)), 3)),
 )
 
-# Nine men say the vowels "ae"; eight steps of twelve cepstra from anywhere in a word (a linear model tells whole words, aligned, apart).
-VOWELS = ImageSet(
-    name="vowels",
-    title="Japanese vowels",
-    shape=(12, 1, 8),
-    classes=9,
-    mean=(
-        0.88728,
-        -0.550523,
-        0.208278,
-        -0.273496,
-        0.232936,
-        -0.206267,
-        -0.174311,
-        -0.055084,
-        -0.216137,
-        -0.190734,
-        -0.018053,
-        0.102154,
-    ),
-    std=(
-        0.476544,
-        0.384587,
-        0.297875,
-        0.291707,
-        0.252855,
-        0.163419,
-        0.159676,
-        0.181436,
-        0.184386,
-        0.11344,
-        0.098464,
-        0.122546,
-    ),
-    digest="b3d34e7e8e8b39283b96319839c9b305d95cd9a5e6030a795e8d7a0a5cb1267c",
-    sources=_from(lambda folder: excerpts(from_aeon("JapaneseVowels", folder, "JapaneseVowels_eq"), 8, 4)),
-)
-
-SERIES = (ITALY_POWER, LEAVES, VOWELS)
+SERIES = (ITALY_POWER, LEAVES)

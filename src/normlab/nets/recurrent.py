@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from normlab.errors import NormlabError
 from normlab.nets.block import Parts
-from normlab.norms.running import declaration
+from normlab.norms.running import survey
 
 GATES = {"lstm": 4, "gru": 3}
 
@@ -13,20 +13,20 @@ GATES = {"lstm": 4, "gru": 3}
 class StepNorm(nn.Module):
     """A norm of what recurs, step by step: (N, F) at step t → (N, F).
 
-    A norm that keeps running statistics has those of each step apart, for they differ from step to step, most at the first ones; all steps
-    share γ and β (Cooijmans et al. 2017). A step beyond the last known one is normalized as that is. Any other norm is one for all steps.
+    A norm that keeps running statistics, or that may for all it declares, has those of each step apart, for they differ from step to
+    step, most at the first ones; all steps share γ and β (Cooijmans et al. 2017). A step beyond the last known one is normalized as that
+    is. Any other norm is one for all steps.
     """
 
     def __init__(self, parts: Parts, features: int, steps: int) -> None:
         super().__init__()
         first = parts.norm(features, "recurrent")
-        declared = declaration(type(first))
-        count = steps if declared is not None and declared.running else 1
+        count = steps if any(survey(first)) else 1
         self.norms = nn.ModuleList([first, *(parts.norm(features, "recurrent") for _ in range(count - 1))])
-        shared = dict(first.named_parameters(recurse=False))
         for norm in self.norms[1:]:
-            for name, parameter in shared.items():
-                setattr(norm, name, parameter)
+            for shared, own in zip(first.modules(), norm.modules(), strict=True):
+                for name, parameter in shared.named_parameters(recurse=False):
+                    setattr(own, name, parameter)
 
     def forward(self, x: Tensor, step: int) -> Tensor:
         found: Tensor = self.norms[min(step, len(self.norms) - 1)](x)

@@ -98,6 +98,8 @@ class Chooser:
             else:
                 grew = any([self._grow(axes[i], ends, grown[i]) for i, (_, ends) in enumerate(done)])  # noqa: C419
             if not grew:
+                for i, (_, ends) in enumerate(done):
+                    self._note_grown_out(axes[i], ends, grown[0 if alike else i])
                 return [{level: candidate.values for level, candidate in levels.items()} for levels, _ in done]
 
     def _round(
@@ -149,7 +151,9 @@ class Chooser:
     # Rules
 
     def _contenders(self, rule: Level, candidates: list[Candidate]) -> list[Candidate]:
-        """Those that come close enough on the first seeds for further ones; all where there are none, or the rule wants all."""
+        """Those that come close enough, on the seeds that each has by now, for further ones; all where there are none, or the rule wants
+        all. Further seeds may lower the best and so bring others close.
+        """
         if self.setting.closer is None or not rule.best or rule.at_best:
             return candidates
         best = max(self._score(rule, candidate)[0] for candidate in candidates)
@@ -196,21 +200,29 @@ class Chooser:
     def _growing(
         self, over: dict[str, list[Any]], best: list[Overrides], grown: dict[tuple[str, str], int]
     ) -> list[tuple[str, str]]:
-        """The axes at whose ends a best value lies, and the side, where they may still grow; an end that may not move is noted."""
+        """The axes at whose ends a best value lies, and the side, where they may still grow."""
+        return [(key, side) for key, side, _ in self._at_ends(over, best) if grown.get((key, side), 0) < EXTENSIONS]
+
+    def _at_ends(self, over: dict[str, list[Any]], best: list[Overrides]) -> list[tuple[str, str, float]]:
+        """Where a best value is the end of an axis that may grow: the axis, the side, the end."""
         found = []
         for key in self.choose.extend:
             values = {candidate[key] for candidate in best}
-            for side, end in (("up", max(over[key])), ("down", min(over[key]))):
-                if end not in values:
-                    continue
-                if grown.get((key, side), 0) < EXTENSIONS:
-                    found.append((key, side))
-                    continue
+            found += [
+                (key, side, end) for side, end in (("up", max(over[key])), ("down", min(over[key]))) if end in values
+            ]
+        return found
+
+    def _note_grown_out(
+        self, over: dict[str, list[Any]], best: list[Overrides], grown: dict[tuple[str, str], int]
+    ) -> None:
+        """Note where a best value lies at an end that has moved as often as it may."""
+        for key, side, end in self._at_ends(over, best):
+            if grown.get((key, side), 0) == EXTENSIONS:
                 self.expansion.note(
                     self.name,
                     f"{self.title}: a best {key} is the end of its grid, {end:g}, extended {EXTENSIONS} times",
                 )
-        return found
 
     def _grow(self, over: dict[str, list[Any]], best: list[Overrides], grown: dict[tuple[str, str], int]) -> bool:
         """Extend the axes at whose ends a best value lies; whether any grew."""

@@ -9,6 +9,7 @@ from normlab.config import DataConfig, NetConfig, RunConfig
 from normlab.core.metric import REGRESSION
 from normlab.data import SERIES_SETS
 from normlab.data.batches import Split, Splits, load_splits, refuse_what_images_have
+from normlab.data.images import ImageSet
 from normlab.errors import NormlabError
 from normlab.nets import fcn, make_net, net_version
 from normlab.tasks.supervised import Supervised
@@ -27,19 +28,30 @@ def halves(series: Tensor) -> tuple[Tensor, Tensor]:
     return ((known - mean) / std)[:, None, None], (comes - mean) / std
 
 
+def series_of(data: DataConfig) -> ImageSet:
+    """The data set, if forecasts can be made in it.
+
+    Raises:
+        NormlabError: for data that are no series of one value a step.
+    """
+    known = {name: found for name, found in SERIES_SETS.items() if found.shape[0] == 1}
+    if data.name not in known:
+        raise NormlabError(f"task=forecast reads data={', '.join(known)}, not data={data.name}")
+    return known[data.name]
+
+
 def load(data: DataConfig, seed: int) -> Splits:
     """What is known and what comes, the latter standardized over the training series.
 
     Raises:
         NormlabError: for data that are no series of one value a step, or options of images.
     """
-    if data.name not in SERIES_SETS or SERIES_SETS[data.name].shape[0] != 1:
-        one = [name for name, found in SERIES_SETS.items() if found.shape[0] == 1]
-        raise NormlabError(f"task=forecast reads data={', '.join(one)}, not data={data.name}")
+    series_of(data)
     refuse_what_images_have(data, "series")
     whole = load_splits(data, seed)
     parts = [halves(part.images) for part in (whole.train, whole.validation, whole.test)]
-    mean, std = parts[0][1].mean(0), parts[0][1].std()
+    mean = parts[0][1].mean(0)
+    std = (parts[0][1] - mean).square().mean().sqrt()  # so that saying the mean of each step has a loss of 1
     train, validation, test = (Split(known, (comes - mean) / std) for known, comes in parts)
     return Splits(train, validation, test, (1, 1, train.images.shape[-1]), train.labels.shape[1])
 
@@ -51,8 +63,12 @@ def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tenso
 
 
 def net_of(config: RunConfig) -> nn.Module:
-    """The net, for which the length of the series is enough."""
-    steps = SERIES_SETS[config.data.name].shape[-1] // 2
+    """The net, for which the length of the series is enough.
+
+    Raises:
+        NormlabError: as :func:`load`.
+    """
+    steps = series_of(config.data).shape[-1] // 2
     return make_net(config.net, config.norm, (1, 1, steps), steps, config.seed, NETS)
 
 

@@ -15,7 +15,7 @@ from normlab.errors import NormlabError
 from normlab.nets import make_net, net_version
 from normlab.nets.block import Parts
 from normlab.seeds import generator
-from normlab.tasks.quality import features_of, quality
+from normlab.tasks import quality
 from normlab.tasks.task import Task
 from normlab.training.as_seen import placed, planned_steps
 from normlab.training.optim import make_optimizer, make_schedule
@@ -164,9 +164,9 @@ class Adversaries:
         """Of images made of a fixed noise, in evaluation mode, against the first ones of a split."""
         self.generator.eval()
         made = self.generator(self._noise(FAKES, generator(FIXED, f"noise/{part}"))) * self.scale
-        features = features_of(self.config.data.name)
+        features = quality.features_of(self.config.data.name)
         real = features(getattr(self.splits, part).images[:FAKES].cpu())
-        return {f"{part}_{name}": value for name, value in quality(real, features(made.cpu())).items()}
+        return {f"{part}_{name}": value for name, value in quality.measures(real, features(made.cpu())).items()}
 
 
 def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tensor] | None) -> Adversaries:
@@ -209,7 +209,7 @@ def data_version(data: DataConfig) -> int | str:
 
 
 def version(net: NetConfig) -> str:
-    return net_version(net, GENERATORS)
+    return f"{net_version(net, GENERATORS)}-{quality.VERSION}"
 
 
 def cost(config: RunConfig) -> float:

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from normlab.config import RunConfig
 from normlab.core.record import write_atomically
 from normlab.data import find_image_set
-from normlab.data.images import data_dir
+from normlab.data.images import data_dir, read
 from normlab.errors import first_line
 from normlab.tasks import images
 from normlab.training import loop
 
 VERSION = 1  # of the classifier, which what a run measures hangs on
 NEIGHBOURS = 3
+MOST, VALIDATION, STEPS = 20_000, 300, 600  # images that it learns from, images for validation, about how many steps
 # Two convolutions without norm, so that no arm's own norm judges it.
 CLASSIFIER = {
     "net": {"name": "cnn", "widths": [16, 32], "head": "flatten", "hidden": 64, "norm_in": "conv"},
@@ -34,9 +35,16 @@ def features_of(data: str) -> nn.Module:
     """The classifier of a data set up to its hidden layer: images (N, C, H, W) → features (N, 64). It is trained when it is first asked
     for, with one thread, and kept beside the data.
     """
-    size = {"digits": 1000}.get(data, 20_000)
-    known = {"name": data, "train_size": size, "validation_size": 300, "batch_size": 32 if size < 2000 else 128}
-    config = RunConfig.parse(CLASSIFIER | {"data": known, "training": {"epochs": 20 if size < 2000 else 3}})
+    there = len(read(find_image_set(data)).train_labels) - VALIDATION
+    size = min(MOST, there)
+    batch = 128 if size > 5000 else 32
+    known = {
+        "name": data,
+        "train_size": size if size < there else None,
+        "validation_size": VALIDATION,
+        "batch_size": batch,
+    }
+    config = RunConfig.parse(CLASSIFIER | {"data": known, "training": {"epochs": max(3, STEPS * batch // size)}})
     net = images.net_of(config)
     file = data_dir() / "normlab" / "classifiers" / f"{data}-{find_image_set(data).version}-{VERSION}.pt"
     weights = _kept(file)
@@ -69,7 +77,7 @@ def _kept(file: Path) -> dict[str, Tensor] | None:
     return found
 
 
-def quality(real: Tensor, made: Tensor) -> dict[str, float]:
+def measures(real: Tensor, made: Tensor) -> dict[str, float]:
     """Of features of real and made images (N, D): their Fréchet distance, and the precision and recall of the latter."""
     precision, recall = precision_and_recall(real, made)
     return {"frechet": frechet(real, made), "precision": precision, "recall": recall}

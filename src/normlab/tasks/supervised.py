@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from normlab.config import RunConfig, StopConfig
+from normlab.core.metric import CLASSIFICATION
 from normlab.data.batches import FIXED, Batches, Split, Splits, as_trained, shift_images
+from normlab.errors import NormlabError
 from normlab.nets.block import memory_format
 from normlab.nets.checkpoint import forward_of
 from normlab.seeds import generator
@@ -30,6 +32,9 @@ class Supervised:
     an objective compares outputs with.
 
     Whatever the statistics that norms keep while they train, measures read the configured running averages, and further ones at the end.
+
+    Raises:
+        NormlabError: for ``measure.train_set`` or ``training.stop`` where accuracy and loss are not what is measured.
     """
 
     def __init__(
@@ -41,6 +46,13 @@ class Supervised:
         pretrained: Mapping[str, Tensor] | None = None,
         objective: Objective = CLASSIFY,
     ) -> None:
+        if not CLASSIFICATION.keys() <= objective.metrics.keys():
+            read_them = {
+                "measure.train_set": config.measure.train_set,
+                "training.stop": config.training.stop is not None,
+            }
+            for option in (name for name, given in read_them.items() if given):
+                raise NormlabError(f"{option}: task={config.task} measures no {' and '.join(CLASSIFICATION)}")
         self.config, self.device, self.objective = config, device, objective
         self.metrics = tuple(objective.metrics)
         self.splits = placed(splits, device, config)
