@@ -1,187 +1,73 @@
-"""The p-values' distribution for every kind of contrast, against the uniform one with its 95 % band."""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+"""How often tests find something where nothing is, and where something was planted, for every kind of contrast."""
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
-from normlab.core.claim import Arm, Contrast, Text
-from normlab.core.effects import CellReader
-from normlab.core.reading import Failed, Reading, Value
-from normlab.core.readings import of_one_run
-from normlab.core.statistics import tails
+from experiments.machinery.trials import ALPHA, KINDS, POWER, Found, Kind, fair_share, trials
 from normlab.report.results import Results
-from normlab.report.style import COLOURS, DATA_TITLES
-from normlab.verdicts.cells import StoreNumbers
+from normlab.report.style import COLOURS
 
-ALPHA = 0.05
-PAIRS = 5  # a trial, as most claims have seeds
-FAR = 10.0  # a δ that no difference here comes near
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of contrast. ``decide`` reads off its tests the p-value that is uniform where the arms are equal, at the edge
-    of what the test rejects.
-    """
-
-    contrast: Contrast
-    decide: Callable[[np.ndarray, float], float]
-    runs: int = 2
-
-
-def superior(effects: np.ndarray, step: float) -> float:
-    return tails(effects, FAR, step).positive
-
-
-def not_superior(effects: np.ndarray, step: float) -> float:
-    return tails(effects + FAR, FAR, step).below_delta
-
-
-def not_inferior(effects: np.ndarray, step: float) -> float:
-    return tails(effects - FAR, FAR, step).above_minus_delta
-
-
-def equivalent(effects: np.ndarray, step: float) -> float:
-    found = tails(effects + FAR, FAR, step)
-    return max(found.below_delta, found.above_minus_delta)
-
-
-def failing(effects: np.ndarray, step: float) -> float:
-    return tails(effects, FAR, step, "sign_flip").positive
-
-
-def contrast(measure: str, log: bool = False, less: bool = False) -> Contrast:
-    a, b, c, d = (Arm("same", {"arm": name}) for name in "abcd")
-    return Contrast(Text("", ""), measure, a, b, less=(c, d) if less else None, log=log)
-
-
-ACCURACY = contrast("test_accuracy")
-KINDS = {
-    "superiority, accuracy": Kind(ACCURACY, superior),
-    "superiority, absent": Kind(ACCURACY, not_superior),
-    "noninferiority": Kind(ACCURACY, not_inferior),
-    "equivalence": Kind(ACCURACY, equivalent),
-    "ratio of losses": Kind(contrast("train_loss", log=True), superior),
-    "ratio of epochs to a target": Kind(contrast("epochs_to@{target}", log=True), superior),
-    "difference of differences": Kind(contrast("test_accuracy", less=True), superior, runs=4),
-    "failures (McNemar)": Kind(contrast("failed"), failing),
-}
-
-
-FINAL = of_one_run("test_accuracy")
-
-
-class WithEvents(StoreNumbers):
-    """The store's numbers, but that a run counts as failed if its accuracy is below that of half of the others."""
-
-    def __init__(self, results: Results, keys: list[str]) -> None:
-        super().__init__(results.store)
-        found = [super(WithEvents, self).value(key, FINAL) for key in keys]
-        self.half = float(np.median([value.number for value in found if value]))
-
-    def value(self, run_key: str, reading: Reading) -> Value | None:
-        if not isinstance(reading, Failed):
-            return super().value(run_key, reading)
-        found = super().value(run_key, FINAL)
-        return found and Value(float(found.number < self.half))
-
-
-@lru_cache(maxsize=4)  # for the table and for the figure
-def trials(results: Results, setting: str) -> dict[str, np.ndarray]:
-    """The p-values of every kind of contrast, one a trial, by the code that decides claims. No run is in two trials of a kind."""
-    constants = results.design.at(results.scale).settings[setting].constants
-    rows = results.select("same", setting=setting)
-    if not len(rows):
-        return {}
-    keys = list(rows.sort_values("seed")["run_key"])
-    numbers = WithEvents(results, keys)
-    return {name: _trials(kind, keys, numbers, constants) for name, kind in KINDS.items()}
-
-
-def _trials(kind: Kind, keys: list[str], numbers: WithEvents, constants: Mapping[str, float]) -> np.ndarray:
-    pairs = len(keys) // (PAIRS * kind.runs) * PAIRS
-    found = []
-    for first in range(0, pairs, PAIRS):
-        cells = [
-            {
-                "grid": "same",
-                "role": "report",
-                "arm": "abcd"[arm],
-                "seed": pair,
-                "run_key": keys[pair * kind.runs + arm],
-            }
-            for pair in range(first, first + PAIRS)
-            for arm in range(kind.runs)
-        ]
-        reader = CellReader(cells, numbers)
-        effects = reader.effects(kind.contrast, {}, constants, range(first, first + PAIRS))
-        if len(effects.by_seed) >= 3:  # with fewer nothing is decided, and p is 1 by definition
-            found.append(kind.decide(effects.array, effects.step))
-    return np.array(found)
+GREY = "#57606a"
 
 
 def table(results: Results) -> pd.DataFrame | None:
-    """A row a kind of contrast: how many trials, how many of them "significant", and whether the p-values are uniform."""
+    """A row a kind of contrast: how many trials, in what share of them p ≤ 0.05 where the arms are the same, what a fair test's lies
+    between, and the share in which a planted effect was found, which the formula of the t-test puts at 0.8.
+    """
     rows = []
     for setting in results.settings:
-        for kind, p_values in trials(results, setting).items():
-            share = stats.binomtest(int((p_values < ALPHA).sum()), len(p_values))
-            low, high = share.proportion_ci()
-            # Few distinct values are possible for failures: their p-values may be larger than uniform ones, never smaller.
-            side = "greater" if "McNemar" in kind else "two-sided"
+        for kind, found in _found(results, setting):
+            low, high = _fair(results, setting, kind)
             rows.append(
                 {
                     "setting": setting,
-                    "kind": kind,
-                    "trials": len(p_values),
-                    f"share of p < {ALPHA:g}": float(share.statistic),
-                    "its 95 % interval": f"{low:.3f} to {high:.3f}",
-                    "p of uniformity": float(stats.kstest(p_values, "uniform", alternative=side).pvalue),
+                    "kind": kind.name,
+                    "trials": len(found.p_values),
+                    f"share of p ≤ {ALPHA:g}": found.share,
+                    "fair from": low,
+                    "fair to": high,
+                    "too many": found.share > high,
+                    "planted effect found": found.power,
                 }
             )
     return pd.DataFrame(rows) if rows else None
 
 
 def figure(results: Results) -> Figure | None:
-    """The p-values' distribution for every kind of contrast, against the uniform one with its 95 % band."""
-    plot, axes = plt.subplots(
-        1, len(results.settings), figsize=(6.4 * len(results.settings), 5), squeeze=False, layout="constrained"
+    """A row a kind: on the left arms that are the same, on the right a planted effect."""
+    (setting,) = results.settings
+    found = _found(results, setting)
+    if not found:
+        return None
+    plot, (left, right) = plt.subplots(
+        1, 2, figsize=(9.6, 0.8 + 0.34 * len(found)), sharey=True, width_ratios=(3, 2), layout="constrained"
     )
-    colours = [
-        COLOURS[name]
-        for name in ("batch", "renorm", "cross_iteration", "switchable", "group", "layer", "instance", "custom")
-    ]
-    drawn = False
-    for ax, setting in zip(axes[0], results.settings, strict=True):
-        found = trials(results, setting)
-        if found:
-            drawn = True
-            most = max(len(p_values) for p_values in found.values())
-            half = stats.kstwo.ppf(0.95, most)
-            line = np.linspace(0, 1, 2)
-            ax.fill_between(
-                line,
-                line - half,
-                line + half,
-                color="#57606a",
-                alpha=0.12,
-                linewidth=0,
-                label=f"95 % band, {most} trials",
-            )
-            ax.plot(line, line, color="#57606a", linewidth=0.8)
-        for (kind, p_values), colour in zip(found.items(), colours, strict=False):
-            ax.ecdf(p_values, color=colour, label=f"{kind} ({len(p_values)})")
-        ax.set(
-            title=f"{DATA_TITLES[setting]}: one arm against itself",
-            xlabel="p",
-            ylabel="share of trials with a p as small",
-        )
-        ax.set(xlim=(0, 1), ylim=(0, 1))
-        ax.legend(loc="lower right", fontsize=8)
-    return plot if drawn else None
+    for place, (kind, seen) in enumerate(found):
+        low, high = _fair(results, setting, kind)
+        left.barh(place, 100 * (high - low), left=100 * low, height=0.62, color=GREY, alpha=0.18)
+        left.plot(100 * seen.share, place, "o", color=COLOURS["batch"])
+        if kind.power:
+            right.plot(100 * seen.power, place, "o", color=COLOURS["batch"])
+    left.axvline(100 * ALPHA, color=GREY, linestyle=":")
+    left.set(title="one arm against itself", xlabel=f"trials with p ≤ {ALPHA:g}, %\n(band: a fair test)")
+    left.set_xlim(0, None)
+    left.set_yticks(range(len(found)), [kind.name for kind, _ in found], fontsize=8)
+    left.invert_yaxis()
+    _power_axis(right)
+    return plot
+
+
+def _power_axis(ax: Axes) -> None:
+    ax.axvline(100 * POWER, color=GREY, linestyle=":")
+    ax.set(title="a planted effect", xlabel="trials that find it, %\n(line: by the t-test's formula)", xlim=(0, 100))
+
+
+def _found(results: Results, setting: str) -> list[tuple[Kind, Found]]:
+    found = trials(results, setting)
+    return [(kind, found[kind.name]) for kind in KINDS if kind.name in found]
+
+
+def _fair(results: Results, setting: str, kind: Kind) -> tuple[float, float]:
+    return fair_share(results.select(kind.grid, setting=setting)["seed"].nunique(), kind.pairs, kind.runs)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from normlab.core.claim import Arm, Case, Contrast, Pick
-from normlab.core.levels import extreme_levels
+from normlab.core.levels import Range, extreme_levels
 from normlab.core.over_runs import OverRuns
 from normlab.core.reading import Reading, Value
 from normlab.core.readings import AnyReading, higher_is_better, of_one_run, parse
@@ -37,13 +37,14 @@ class Effects:
     ``missing``: cells without a run; a contrast with any is not run. ``excluded``: seeds without the number asked for
     (a state never reached, both arms censored). ``step`` is the coarsest resolution of the readings, in θ's unit. ``same``: its arms are
     the same runs, so that it says nothing. ``pairs``: of a range, the effects of every ordered pair of its levels, which bound it from
-    above as ``by_seed`` does from below. ``keys``: the runs it reads.
+    above as ``by_seed`` does from below, and ``range`` what all its levels have. ``keys``: the runs it reads.
     """
 
     by_seed: dict[int, float]
     missing: int = 0
     same: bool = False
     pairs: list[dict[int, float]] = field(default_factory=list)
+    range: Range | None = None
     keys: frozenset[str] = frozenset()
     diverged: int = 0
     censored: int = 0
@@ -73,6 +74,13 @@ def _are_the_same(sides: Sequence[Side]) -> bool:
 
 def _number(value: Value, contrast: Contrast) -> float:
     return float(np.log(max(value.number + contrast.offset, 1e-12))) if contrast.log else value.number
+
+
+def _taken(arm: Arm) -> str:
+    """Which end of a range an arm takes."""
+    ends = arm.measure if isinstance(arm.measure, Pick) else arm.extreme
+    assert ends is not None
+    return ends.take
 
 
 def _step(value: Value, contrast: Contrast) -> float:
@@ -140,8 +148,8 @@ class CellReader:
             result.by_seed[seed] = _theta([_number(v, contrast) for v in numbers], contrast)
         if contrast.signed and self._sign_on_tuning_seeds(contrast, at, constants) < 0:
             result.by_seed = {seed: -value for seed, value in result.by_seed.items()}
-        if contrast.is_range:
-            result.pairs = self._pairs(contrast, at, constants, seeds)
+        if contrast.is_range and not contrast.less:
+            self._bound(contrast, at, constants, seeds, result)
         return result
 
     def _side(
@@ -237,18 +245,39 @@ class CellReader:
                 measured.setdefault(row[arm.extreme.axis], {})[seed] = found.number if found else None
         return extreme_levels(measured, seeds, higher_is_better(name) == (arm.extreme.take == "best"))
 
-    def _pairs(
-        self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float], seeds: Sequence[int]
-    ) -> list[dict[int, float]]:
-        """The effects of every ordered pair of levels of a range."""
-        sides = [
-            self._side(arm, contrast, at, constants, seeds, Effects({})).values
-            for arm in self._levels(contrast.plus, at)
-        ]
-        return [
+    def _bound(
+        self,
+        contrast: Contrast,
+        at: Mapping[str, Any],
+        constants: Mapping[str, float],
+        seeds: Sequence[int],
+        result: Effects,
+    ) -> None:
+        """Take down what all levels of a range have: the effects of every ordered pair, and by what they are named and counted."""
+        levels = self._levels(contrast.plus, at)
+        counted = [self._side(arm, contrast, at, constants, seeds, Effects({})).values for arm in levels]
+        result.pairs = [
             {s: _number(x, contrast) - _number(y, contrast) for s in seeds if (x := a.get(s)) and (y := b.get(s))}
-            for a, b in itertools.permutations(sides, 2)
+            for a, b in itertools.permutations(counted, 2)
         ]
+        on_validation = replace(contrast, measure=contrast.measure.replace("test_", "validation_", 1))
+        names = [
+            replace(
+                arm, measure=arm.measure.replace("test_", "validation_", 1) if isinstance(arm.measure, str) else None
+            )
+            for arm in levels
+        ]
+        named = [self._side(arm, on_validation, at, constants, seeds, Effects({})).values for arm in names]
+        reading = str(self._reading(names[0], on_validation, constants))
+        sign = 1.0 if higher_is_better(reading) == (_taken(contrast.plus) == "best") else -1.0
+        result.range = Range(
+            {s: [sign * v.number if (v := of.get(s)) else -math.inf for of in named] for s in result.by_seed},
+            {
+                s: [contrast.weight * _number(v, contrast) for of in counted if (v := of.get(s))]
+                for s in result.by_seed
+                if all(of.get(s) for of in counted)
+            },
+        )
 
     def _levels(self, arm: Arm, at: Mapping[str, Any]) -> list[Arm]:
         """An arm of a range at each of its levels."""

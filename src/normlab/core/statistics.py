@@ -76,11 +76,13 @@ def tails(
     step: float | None = None,
     against_zero: Literal["t", "sign_flip"] = "t",
     pairs: Sequence[np.ndarray] = (),
+    p_range: float = 1.0,
 ) -> Tails:
     """The four tests of effects θ, one a seed; with fewer than three effects nothing is decided.
 
     All are t-tests, but for ``sign_flip`` those against zero. ``pairs`` are the effects of all pairs of levels of a range, of which
-    ``effects`` is only a lower bound: it is below δ if every pair is, and above −δ by its nature.
+    ``effects`` is only a lower bound: it is below δ if every pair is, above −δ by its nature, and ``p_range`` says whether it is above 0
+    (:meth:`normlab.core.levels.Range.p`).
     """
     if len(effects) < 3:
         return NO_TAILS
@@ -90,7 +92,7 @@ def tails(
         positive, negative = p_greater(effects, 0.0, step), p_less(effects, 0.0, step)
     if pairs:
         below = max(p_less(pair, delta, step) if len(pair) > 2 else 1.0 for pair in pairs)
-        return Tails(positive, 1.0, below, below)
+        return Tails(p_range, 1.0, below, below)
     return Tails(positive, negative, p_less(effects, delta, step), p_greater(effects, -delta, step))
 
 

@@ -39,7 +39,8 @@ class PartResult:
             seeds = self.looks.upto(look)
             values = self._array(self.effects.by_seed, seeds)
             pairs = [self._array(pair, seeds) for pair in self.effects.pairs]
-            seen.append(tails(values, self.delta, self.effects.step, self.contrast.test, pairs))
+            p_range = self.effects.range.p(seeds) if self.effects.range else 1.0
+            seen.append(tails(values, self.delta, self.effects.step, self.contrast.test, pairs, p_range))
         return spent(seen, self.looks.weights)
 
     @staticmethod

@@ -60,7 +60,7 @@ def cell_means(results: Results) -> pd.DataFrame:
         cells[f"test_accuracy_{route}"] = pd.Series(found, index=cells.index, dtype=float)
     if any("test_error" in f for f in facts):
         cells["test_error"] = pd.Series([_error(f) for f in facts], index=cells.index, dtype=float)
-    ran = pd.Series([f.get("status") in ("ok", "diverged") for f in facts], index=cells.index)
+    ran = pd.Series([f.get("status") in ("ok", "diverged") for f in facts], index=cells.index, dtype=bool)
     cells["diverged"] = [f.get("status") == "diverged" for f in facts]
     cells["train_loss"] = [f.get("train_loss") for f in facts]
     cells["seconds"] = [f.get("seconds") for f in facts]
@@ -73,7 +73,8 @@ def cell_means(results: Results) -> pd.DataFrame:
     numbers = [c for c in cells.columns if c not in (*axes, "seed")]
     grouped = cells.groupby(axes, dropna=False, sort=False)
     means = grouped[numbers].mean()
-    means.insert(0, "n", cells[ran].groupby(axes, dropna=False, sort=False)["seed"].nunique())
+    counts = cells[ran].groupby(axes, dropna=False, sort=False)["seed"].nunique()
+    means.insert(0, "n", counts.reindex(means.index, fill_value=0).astype(int))
     means["test_accuracy_sd"] = grouped["test_accuracy_running"].std()
     table = means.dropna(axis=1, how="all").reset_index().dropna(axis=1, how="all")
     linear = {setting: results.linear(setting) for setting in results.settings}
