@@ -70,5 +70,5 @@ def _t_of_range(named: np.ndarray, counted: np.ndarray) -> np.ndarray:
         here = counted[..., fold == each, :]
         best, worst = (pick(means, axis=-1)[..., None, None] for pick in (np.argmax, np.argmin))
         apart[..., fold == each] = (np.take_along_axis(here, best, -1) - np.take_along_axis(here, worst, -1))[..., 0]
-    mean, spread = apart.mean(-1), apart.std(-1, ddof=1)
-    return np.asarray(mean / np.maximum(spread, 1e-9 + 1e-9 * np.abs(mean)))
+    mean, error = apart.mean(-1), apart.std(-1, ddof=1) / math.sqrt(apart.shape[-1])
+    return np.asarray(mean / np.maximum(error, 1e-9 + 1e-9 * np.abs(mean)))
