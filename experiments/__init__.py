@@ -65,10 +65,12 @@ class Experiment:
 
     @cached_property
     def japanese(self) -> dict[str, str]:
-        """The Japanese of its texts, as ``ja.yaml`` of its folder has them."""
+        """The Japanese of its texts, as ``ja.yaml`` of its folder has them, and of its settings' titles."""
         file = Path(str(self.module.__file__)).with_name("ja.yaml")
         pairs = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else []
-        return {pair["en"]: pair["ja"] for pair in pairs or []}
+        settings = [setting for scale in self.design.scales.values() for setting in scale.settings.values()]
+        titles = {setting.title: setting.title_ja for setting in settings if setting.title_ja}
+        return {pair["en"]: pair["ja"] for pair in pairs or []} | titles
 
     def draw(self, results: Results) -> Figure | None:
         """The experiment's figure."""

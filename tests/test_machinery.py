@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from experiments import load_experiment
-from experiments.machinery import trials as module
+from experiments.machinery import checks as module
+from experiments.machinery.checks import ALPHA, KINDS, POWER, fair_share, trials
 from experiments.machinery.figure import figure, table
-from experiments.machinery.trials import ALPHA, KINDS, POWER, fair_share, trials
 from normlab.core.readings import of_one_run
 from normlab.core.record import Record
 from normlab.report.results import Results

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.machinery.trials import ALPHA, KINDS, POWER, Found, Kind, fair_share, trials
+from experiments.machinery.checks import ALPHA, KINDS, POWER, Found, Kind, fair_share, trials
 from normlab.report.results import Results
 from normlab.report.style import COLOURS
 

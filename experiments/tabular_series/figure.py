@@ -40,9 +40,8 @@ def _arms(ax: Axes, results: Results, setting: str, rows: pd.DataFrame) -> None:
         draw_points(ax, place, values, COLOURS[arm])
     simple = 100 * baseline(config)
     if simple == simple:
-        ax.axhline(simple, color="#57606a", linestyle=":", label=f"simple model, {simple:.1f} %")
-        ax.legend(loc="best", fontsize=8)
+        ax.axhline(simple, color="#57606a", linestyle=":")
     ax.set_xticks(range(len(arms)), [method_title(arm) for arm in arms], fontsize=7)
-    ax.set_title(results.title(setting), fontsize=10)
+    ax.set_title(f"{results.title(setting)}\n(dotted: simple model, {simple:.1f} %)", fontsize=9)
     more = measure(config) == "test_accuracy"
     ax.set_ylabel("test accuracy, %" if more else "unexplained variance, %\n(less is better)", fontsize=8)

@@ -57,6 +57,7 @@ class Setting(Strict):
     constants: dict[str, float] = {}
     bed: str | None = None
     title: str = ""
+    title_ja: str = ""
     family: str = ""
     tune: tuple[int, ...] = ()
     closer: Closer | None = None

@@ -64,11 +64,16 @@ class Range:
 def _t_of_range(named: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """The t of cross-fitted best − worst of numbers (…, seeds, levels)."""
     fold = np.arange(named.shape[-2]) % FOLDS
-    apart = np.empty(named.shape[:-1])
+    apart: np.ndarray = np.empty(named.shape[:-1])
     for each in np.unique(fold):
         means = named[..., fold != each, :].mean(-2)
         here = counted[..., fold == each, :]
-        best, worst = (pick(means, axis=-1)[..., None, None] for pick in (np.argmax, np.argmin))
-        apart[..., fold == each] = (np.take_along_axis(here, best, -1) - np.take_along_axis(here, worst, -1))[..., 0]
+        best, worst = means.argmax(-1, keepdims=True), means.argmin(-1, keepdims=True)
+        apart[..., fold == each] = (_taken(here, best) - _taken(here, worst)).squeeze(-1)
     mean, error = apart.mean(-1), apart.std(-1, ddof=1) / math.sqrt(apart.shape[-1])
     return np.asarray(mean / np.maximum(error, 1e-9 + 1e-9 * np.abs(mean)))
+
+
+def _taken(numbers: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Of numbers (…, seeds, levels) those of a level (…, 1), (…, seeds, 1)."""
+    return np.asarray(np.take_along_axis(numbers, level[..., None, :], -1))

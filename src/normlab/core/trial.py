@@ -180,7 +180,9 @@ class SettingResult:
         """The setting's name; ``japanese`` knows that of names on its axes."""
         place = self.case.place(self.at)
         places = [
-            Text(self.title, self.title) if self.title and axis == "setting" else shown(axis, at, japanese or {})
+            Text(self.title, (japanese or {}).get(self.title, self.title))
+            if self.title and axis == "setting"
+            else shown(axis, at, japanese or {})
             for axis, at in place.items()
         ]
         words = [*places, *([self.case.name] if several_cases else [])]

@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from normlab.config import RunConfig
 from normlab.core.claim import Claim, Text
 from normlab.core.design import Design
-from normlab.core.readings import of_one_run
+from normlab.core.readings import higher_is_better, of_one_run
 from normlab.core.trial import ClaimResult, SettingResult
 from normlab.core.verdict import check_exactly
+from normlab.data import SERIES_SETS
 from normlab.report.choice import Situation
 from normlab.report.style import DATA_TITLES
 from normlab.runs.store import Store
@@ -67,6 +68,30 @@ class Question(Protocol):
     def situations(self, results: "Results") -> list[Situation]:
         """The situations for which the experiment's runs say which method to choose; mostly none."""
         ...
+
+
+class Bar(NamedTuple):
+    """What a simple model has of a measure: a net has to be better."""
+
+    measure: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many samples (None: all that there are) of a kind, how often, nets are trained on in a setting."""
+
+    title: Text
+    samples: int | None
+    of: str
+    epochs: float
+
+
+def samples_of(config: RunConfig) -> str:
+    """What a run learns from."""
+    if config.data.name in SERIES_SETS:
+        return "series"
+    return {"recommendation": "ratings", "text": "sequences"}.get(config.task, "images")
 
 
 @dataclass(eq=False)
@@ -152,36 +177,68 @@ class Results:
         """The recipe that a setting departs from; empty if it writes its own."""
         return str(self.design.at(self.scale).settings[setting].overrides.get("recipe", ""))
 
-    def linear(self, setting: str) -> float | None:
-        """The test accuracy of a linear model on a setting's images, as the gates have it; None while they do not."""
+    def bar(self, setting: str) -> "Bar | None":
+        """What a simple model has on a setting's data, as the gates or the experiment's own table of simple models
+        (``baselines_<experiment>.csv``) have it; None while they do not.
+        """
         if self.design.edition == 1:
             return None  # its images are fewer
-        file = self.store.root / "gates.csv"
-        gates = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["data", "linear_accuracy"])
-        found = gates.loc[gates["data"] == self.configs[setting].data.name, "linear_accuracy"].dropna()
-        return float(found.iloc[0]) if len(found) else None
+        own = self._table(f"baselines_{self.design.name}")
+        found = own[own["data"] == self.title(setting)] if len(own) else own
+        if len(found):
+            return Bar(str(found["measure"].iloc[0]), float(found["simple_model"].iloc[0]))
+        gates = self._table("gates")
+        if gates.empty:
+            return None
+        known = gates.loc[gates["data"] == self.configs[setting].data.name, "linear_accuracy"].dropna()
+        return Bar("test_accuracy", float(known.iloc[0])) if len(known) else None
+
+    def _table(self, name: str) -> pd.DataFrame:
+        file = self.store.root / f"{name}.csv"
+        return pd.read_csv(file) if file.exists() else pd.DataFrame()
+
+    def linear(self, setting: str) -> float | None:
+        """The test accuracy of a simple model on a setting's data; None while it is not known, or where something else is measured."""
+        bar = self.bar(setting)
+        return bar.value if bar and bar.measure == "test_accuracy" else None
 
     def untrained(self, setting: SettingResult) -> bool:
-        """Whether a contrast reads a cell whose nets are on average no better than a linear model on the same images."""
-        linear = self.linear(str(setting.at.get("setting")))
-        if linear is None or self.cells.empty:
+        """Whether a contrast reads a cell whose nets are on average no better than a simple model on the same data."""
+        bar = self.bar(str(setting.at.get("setting")))
+        if bar is None or self.cells.empty:
             return False
         keys = set().union(*(part.effects.keys for part in setting.parts))
         rows = self.cells[self.cells["run_key"].isin(keys)]
-        means = [np.mean(found) for _, cell in rows.groupby(["grid", "cell"]) if (found := self._accuracies(cell))]
-        return any(mean <= linear for mean in means)
-
-    def _accuracies(self, rows: pd.DataFrame) -> list[float]:
-        """Test accuracies of the runs that were trained to their end or diverged; those of nets that are only looked at have none."""
-        return self.values(rows, "test_accuracy")
+        # Runs that were trained to their end or diverged; nets that are only looked at have no such number.
+        means = [
+            float(np.mean(found))
+            for _, cell in rows.groupby(["grid", "cell"])
+            if (found := self.values(cell, bar.measure))
+        ]
+        sign = 1.0 if higher_is_better(bar.measure) else -1.0
+        return any(sign * mean <= sign * bar.value for mean in means)
 
     @cached_property
-    def lengths(self) -> list[tuple[str, int | None, float]]:
-        """How long and on how many images (None: all) the nets of each setting are trained where nothing else is said."""
+    def lengths(self) -> list["Length"]:
+        """How long and on how much the nets of each setting are trained where nothing else is said."""
         return [
-            (self.title(setting), config.data.train_size, config.training.epochs)
+            Length(
+                Text(self.title(setting), self.design.at(self.scale).settings[setting].title_ja or self.title(setting)),
+                self._samples(setting, config),
+                samples_of(config),
+                config.training.epochs,
+            )
             for setting, config in self.configs.items()
         ]
+
+    def _samples(self, setting: str, config: RunConfig) -> int | None:
+        """How many samples an epoch has: as the configuration says, or as the record of a run on all data does, if there is one."""
+        if config.data.train_size is not None:
+            return config.data.train_size
+        rows = self.cells[self.cells["setting"] == setting] if "setting" in self.cells else self.cells
+        known = (self.store.facts(key) or {} for key in rows["run_key"]) if len(rows) else iter(())
+        alike = (f for f in known if f.get("batch_size") == config.data.batch_size and "steps_per_epoch" in f)
+        return next((int(f["steps_per_epoch"]) * config.data.batch_size for f in alike), None)
 
     @cached_property
     def configs(self) -> dict[str, RunConfig]:
@@ -195,8 +252,8 @@ class Results:
     def trained(self) -> str:
         """The same in words, for the foot of figures."""
         return "; ".join(
-            f"{title}: {f'{images:,} images' if images else 'all images'} × {epochs:g} epochs"
-            for title, images, epochs in self.lengths
+            f"{each.title.en}: {f'{each.samples:,}' if each.samples else 'all'} {each.of} × {each.epochs:g} epochs"
+            for each in self.lengths
         )
 
     def caption(self) -> str:

@@ -72,7 +72,7 @@ def places(
         names = [language.of(setting.label(several, japanese)) for setting in own]
         return language("in ", "") + language("; ", "、").join(names)
     told = [
-        language(f"{n} of {beds[bed]} settings of {bed}", f"{bed} の {beds[bed]} 設定中 {n}")
+        language(f"{n} of {beds[bed]} settings of {bed}", f"{japanese.get(bed, bed)} の {beds[bed]} 設定中 {n}")
         for bed, n in counts.items()
     ]
     return language("in ", "") + language(" and ", "、").join(told)

@@ -12,6 +12,8 @@ from normlab.report.results import Results
 from normlab.report.style import DATA_TITLES
 from normlab.site.situations import Field
 
+SAMPLES_JA = {"images": "画像", "series": "系列", "ratings": "評価", "sequences": "文字列"}
+
 
 @dataclass(frozen=True)
 class Language:
@@ -51,13 +53,18 @@ class Language:
 
     def length(self, images: int | None, epochs: float) -> str:
         """How long and on how many images a net was trained."""
-        counted = self(f"{images:,} images", f"画像 {images:,} 枚") if images else self("all images", "全画像")
-        return self(f"{counted} × {epochs:g} epochs", f"{counted} × {epochs:g} エポック")
+        return self.counted(images, "images", epochs)
+
+    def counted(self, samples: int | None, of: str, epochs: float) -> str:
+        """How many samples of a kind are learned from how often; all that there are where no number is given."""
+        many = self("all", "全て") if samples is None else f"{samples:,}"
+        english, japanese = f"{many} {of}", f"{SAMPLES_JA[of]} {many}"
+        return self(f"{english} × {epochs:g} epochs", f"{japanese} × {epochs:g} エポック")
 
     def trained(self, results: Results) -> str:
         """The same of every setting of an experiment."""
         return self("; ", "、").join(
-            f"{title}: {self.length(images, epochs)}" for title, images, epochs in results.lengths
+            f"{self.of(each.title)}: {self.counted(each.samples, each.of, each.epochs)}" for each in results.lengths
         )
 
     def searched(self, claim: Claim) -> str:

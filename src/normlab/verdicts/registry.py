@@ -44,7 +44,7 @@ def claim_hash(claim: Claim, design: Design, scale: str) -> str:
             design.at(scale).model_dump(
                 mode="json",
                 exclude_defaults=True,
-                exclude={"seeds": {"second_look"}, "settings": {"__all__": {"title"}}},
+                exclude={"seeds": {"second_look"}, "settings": {"__all__": {"title", "title_ja"}}},
             )
         ),
     }
