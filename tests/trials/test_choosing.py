@@ -126,6 +126,7 @@ def test_the_command_takes_a_folder_and_says_the_answer(tmp_path: Path, capsys: 
     said = capsys.readouterr().out
     assert "★" in said
     assert "batch norm" in said
+    assert "(a linear model" in said
     assert f"answer: {tmp_path}" in said
 
 
