@@ -13,7 +13,7 @@ from normlab.report.tables import cell_means
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 
-SEASON = "power demand, season"
+SEASON = "season from power demand"
 
 
 def test_before_any_run_a_table_has_no_rows(tmp_path: Path, composer: Composer) -> None:
