@@ -39,7 +39,8 @@ def choose(
         title = method_title(str(row["method"]))
         untrained = "" if row["clears_linear"] else ", untrained"
         print(f"{mark} {title:32} {number(row['test_accuracy']):>5} %  rate {row['lr']:g}, {row['n']} seeds{untrained}")
-    print(f"  {'(a linear model':32} {number(100 * found.facts['linear']):>5} %)")
+    if (linear := found.facts["linear"]) is not None:
+        print(f"  {'(a linear model':32} {number(100 * linear):>5} %)")
     for norm, reason in found.left_out.items():
         print(f"  left out: {method_title(norm)}: {reason}")
     for said in sorted(set(found.failed.values())):

@@ -241,7 +241,7 @@ def chosen(
         told = listener or stack.enter_context(shown())
         engine = Engine(shelf, jobs)
         costs = shelf.costs
-        linear = linear_accuracy(shelf.base, shelf.composer, shelf.store)
+        linear = linear_accuracy(shelf.base, shelf.composer, shelf.store, seconds=minutes * 60 / 20)
         engine.run(deadline, told)
     look = shelf.look(engine.seconds, engine.given_up)
     candidates = [
