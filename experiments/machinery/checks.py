@@ -21,7 +21,7 @@ from normlab.verdicts.cells import StoreNumbers
 ALPHA = 0.05
 PAIRS = 10  # a trial, as the first look has seeds where runs are short
 LOOKS, WEIGHTS = (10, 20, 40), (0.4, 0.3, 0.3)  # seeds and weights of looks where runs are short
-PAIRINGS = 25  # random pairings of all seeds
+PAIRINGS = 15  # random pairings of all seeds
 LEAST = 3  # effects, with fewer of which nothing is decided
 DELTA = 0.01  # of accuracy
 FAR = 10.0  # a δ that no difference here comes near
