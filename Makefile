@@ -170,7 +170,7 @@ dashboard: setup ## build the W&B workspace and report as code; pushed when a ke
 
 .PHONY: test
 test: setup ## the tests (minutes)
-	@$(PY) -m pytest -n $(JOBS) $(ARGS)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) $(ARGS)  # workers with several threads each would wait for one another
 
 .PHONY: test-pythons
 test-pythons: ## the tests on every other Python that is here, of 3.11 to 3.13 (each in a .venv of its own; minutes each)

@@ -48,14 +48,14 @@ def test_seeds_are_counted_that_ran_to_an_end(tmp_path: Path, composer: Composer
 def test_nets_no_better_than_their_experiments_simple_model_are_untrained(
     tmp_path: Path, composer: Composer, measure: str, value: float, simple: float, untrained: bool
 ) -> None:
-    store, design = Store(tmp_path / "quick"), load_experiment("tabular_series").design
-    planned = Results.load(design, (), "quick", store, composer).expansion.planned
+    store, design = Store(tmp_path / "cpu"), load_experiment("tabular_series").design
+    planned = Results.load(design, (), "cpu", store, composer).expansion.planned
     for plan in planned:
         store.put(Record({"run_key": plan.run_key, "status": "ok", measure: value}, []))
     (store.root / "baselines_tabular_series.csv").write_text(
         f'setting,measure,simple_model\n"{SEASON}",{measure},{simple}\n'
     )
-    results = Results.load(design, (), "quick", store.refresh(), composer)
+    results = Results.load(design, (), "cpu", store.refresh(), composer)
     part: Any = SimpleNamespace(effects=SimpleNamespace(keys={plan.run_key for plan in planned}))
     setting: Any = SimpleNamespace(at={"setting": "power_season"}, parts=[part])
     assert results.untrained(setting) is untrained

@@ -183,8 +183,8 @@ def test_a_forecast_that_diverges_counts_as_saying_the_mean(composer: Composer, 
 
 
 def test_made_images_come_nearer_to_real_ones(composer: Composer) -> None:
-    before, after = (train(make(composer, "gan", **{"training.epochs": epochs})) for epochs in (0, 12))
-    assert after.measures["test_frechet"] < 0.8 * before.measures["test_frechet"]
+    before, after = (train(make(composer, "gan", **{"training.epochs": epochs})) for epochs in (0, 25))
+    assert after.measures["test_frechet"] < 0.9 * before.measures["test_frechet"]
     assert after.measures["test_recall"] > before.measures["test_recall"] + 0.1  # an untrained one makes all alike
 
 
