@@ -156,7 +156,7 @@ CLAIMS = (
     ),
     Claim(
         id="any-complexity",
-        sources=("A §3",),
+        sources=("A §3 closing",),
         statement=T("Batch norm improves training whatever the complexity of the net."),
         method=T(
             "Test accuracy, batch minus none, each at its best rate, for three widths times three depths (convolutions a stage)."

@@ -1,4 +1,4 @@
-"""What does batch norm compute? Thirteen exact statements, each computed and shown."""
+"""What does batch norm compute? Fourteen exact statements, each computed and shown."""
 
 from experiments.definition.claims import CLAIMS
 from experiments.definition.figure import figure

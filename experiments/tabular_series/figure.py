@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.tabular_series.published import GRIDS, baseline, measure
+from experiments.tabular_series.published import GRIDS, measure, simple_model
 from normlab.report.results import Results
 from normlab.report.style import COLOURS, draw_points, method_title
 
@@ -38,7 +38,7 @@ def _arms(ax: Axes, results: Results, setting: str, rows: pd.DataFrame) -> None:
     for place, arm in enumerate(arms):
         values = [100 * v for v in results.values(rows[rows["norm"] == arm], measure(config))]
         draw_points(ax, place, values, COLOURS[arm])
-    simple = 100 * baseline(config)
+    simple = 100 * simple_model(results, setting)
     if simple == simple:
         ax.axhline(simple, color="#57606a", linestyle=":")
     ax.set_xticks(range(len(arms)), [method_title(arm) for arm in arms], fontsize=7)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Kind, Pick, Text
-from normlab.core.effects import CellReader
+from normlab.core.claim import Arm, Case, Claim, Contrast, Extreme, Finding, Kind, Pick, Text
+from normlab.core.effects import CellReader, Effects
 from normlab.core.looks import Looks
 from normlab.core.reading import Reading, Value
 from normlab.core.statistics import (
@@ -23,9 +23,10 @@ from normlab.core.statistics import (
     p_sign_flip,
     tails,
 )
-from normlab.core.trial import ClaimResult
+from normlab.core.trial import ClaimResult, PartResult
 from normlab.core.verdict import check_exactly, evaluate_claim, judge, verdict_rows, verdict_table
 from normlab.core.word import Word
+from normlab.errors import NormlabError
 
 T = Text("x", "x")
 SEEDS = list(range(8))
@@ -287,6 +288,25 @@ def test_measures_over_rates_reduce_each_seeds_runs() -> None:
     found = result(table, claim(contrast, delta=math.log(3)))
     assert found.settings[0].parts[0].estimate == pytest.approx(math.log(100))
     assert str(found.verdict) == "holds"
+
+
+def test_what_an_early_look_rejected_is_no_word_where_all_seeds_say_otherwise() -> None:
+    """Eight seeds without any gain, then eight with a large one: the first look rejects θ ≥ δ, the estimate is far above δ."""
+    looks = Looks((tuple(range(8)), tuple(range(8, 16))), (0.5, 0.5))
+    effects = Effects({seed: 1e-4 * (seed % 3 - 1) + (0.0 if seed < 8 else 0.3) for seed in range(16)})
+    contrast = Contrast(T, "test_accuracy", Arm("g", {"arm": "a"}), Arm("g", {"arm": "b"}))
+    part = PartResult(contrast, "superiority", 0.01, "points", effects, looks, look=2)
+    assert part.tested(Word.NEGLIGIBLE) < 0.001
+    assert part.estimate > 0.1
+    assert not any(part.reaches(word) for word in (Word.NEGLIGIBLE, Word.ABSENT))
+    first = PartResult(contrast, "superiority", 0.01, "points", Effects(dict(list(effects.by_seed.items())[:8])), looks)
+    assert all(first.reaches(word) for word in (Word.NEGLIGIBLE, Word.ABSENT))
+
+
+def test_a_range_less_another_is_refused() -> None:
+    best, worst = (Arm("g", {}, extreme=Extreme("level", take)) for take in TAKES)
+    with pytest.raises(NormlabError, match="has no test"):
+        Contrast(T, "test_accuracy", best, worst, less=(best, worst))
 
 
 TAKES: tuple[Literal["best", "worst"], ...] = ("best", "worst")

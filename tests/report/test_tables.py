@@ -13,7 +13,7 @@ from normlab.report.tables import cell_means
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 
-SEASON = "power demand, season"
+SEASON = "power_season"
 
 
 def test_before_any_run_a_table_has_no_rows(tmp_path: Path, composer: Composer) -> None:
@@ -53,7 +53,7 @@ def test_nets_no_better_than_their_experiments_simple_model_are_untrained(
     for plan in planned:
         store.put(Record({"run_key": plan.run_key, "status": "ok", measure: value}, []))
     (store.root / "baselines_tabular_series.csv").write_text(
-        f'data,measure,simple_model\n"{SEASON}",{measure},{simple}\n'
+        f'setting,measure,simple_model\n"{SEASON}",{measure},{simple}\n'
     )
     results = Results.load(design, (), "quick", store.refresh(), composer)
     part: Any = SimpleNamespace(effects=SimpleNamespace(keys={plan.run_key for plan in planned}))

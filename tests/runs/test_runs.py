@@ -514,7 +514,7 @@ def test_a_replay_that_gives_other_weights_is_evaluated_with_those(
     store.put(Record(facts, store.history(run_key(config)).to_dict("records")))
     assert store.weights(run_key(config)) is None
     assert evaluate_run(config, "training_memory", store)["parameters"] > 0
-    assert "gave other weights" in capsys.readouterr().err
+    assert "is of other weights" in capsys.readouterr().err
 
 
 def test_nothing_is_asked_of_a_missing_run(store: Store, make_config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -589,9 +589,40 @@ def test_evaluations_of_other_weights_go_with_these(
         ("other", "of all"),
     }
     said = capsys.readouterr().err
-    assert "run other gave other weights" in said
-    assert "1 evaluations" in said
+    assert "record of run other is of other weights" in said
+    assert "dropped: 1" in said
     assert "run same" not in said
+
+
+def test_the_last_evaluation_that_is_dropped_is_gone_for_other_processes_too(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    made = {"run_key": "a", "status": "ok", "environment": '{"torch": "2", "cpu": "c"}'}
+    store.put(Record({**made, "weights_sha256": "w1"}, []))
+    store.put_evaluation("a", "features", {"m": 1.0})
+    store.compact()
+    store.put(Record({**made, "weights_sha256": "w2"}, []))
+    again = Store(tmp_path).refresh()
+    assert (again.facts("a") or {})["weights_sha256"] == "w2"
+    assert again.evaluation("a", "features") is None
+
+
+def test_a_process_that_dies_while_it_replaces_a_record_mixes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    made = {"run_key": "a", "status": "ok", "environment": '{"torch": "2", "cpu": "c"}'}
+    store.put(Record({**made, "weights_sha256": "w1"}, []))
+    store.put_evaluation("a", "features", {"m": 1.0})
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("normlab.runs.store.write", dies)
+    with pytest.raises(KeyboardInterrupt):
+        store.put(Record({**made, "weights_sha256": "w2"}, []))
+    again = Store(tmp_path).refresh()
+    assert (again.facts("a") or {})["weights_sha256"] == "w1"
+    assert again.evaluation("a", "features") is None
 
 
 def test_evaluations_are_not_taken_to_a_record_of_other_weights(tmp_path: Path) -> None:

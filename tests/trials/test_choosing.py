@@ -1,5 +1,6 @@
 """A choice among methods: the answer, what is left out and why, and where the time goes."""
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,18 @@ def test_before_anything_is_known_it_says_so(tmp_path: Path) -> None:
     assert table(found).empty
 
 
+def test_methods_are_held_against_a_linear_model_on_the_same_images(tmp_path: Path) -> None:
+    found = chosen(wish(tmp_path, norms=("none", "batch")), 2.0, results=tmp_path, jobs=1, listener=lambda tick: None)
+    assert 0.6 < found.facts["linear"] < 1.0  # a few steps are enough to be above chance
+    lower = dataclasses.replace(found, facts={**found.facts, "linear": 0.0})
+    assert table(lower)["clears_linear"].all()
+    assert "untrained" not in html(lower)
+    higher = dataclasses.replace(found, facts={**found.facts, "linear": 1.0})
+    assert not table(higher)["clears_linear"].any()
+    assert "untrained" in html(higher)
+    assert "100.0 %" in picture(higher).axes[0].get_xlabel()
+
+
 def test_a_method_that_is_clearly_behind_is_given_less_time(tmp_path: Path) -> None:
     shelf = Shelf(wish(tmp_path, norms=("none", "batch", "group")), "cpu", tmp_path)
     look = shelf.look(Seconds(shelf.store), {})
@@ -113,6 +126,7 @@ def test_the_command_takes_a_folder_and_says_the_answer(tmp_path: Path, capsys: 
     said = capsys.readouterr().out
     assert "★" in said
     assert "batch norm" in said
+    assert "(a linear model" in said
     assert f"answer: {tmp_path}" in said
 
 

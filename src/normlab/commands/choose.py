@@ -37,7 +37,10 @@ def choose(
     for row in table(found).to_dict("records"):
         mark = {"best": "★", "not distinguishable": "≈"}.get(str(row["place"]), " ")
         title = method_title(str(row["method"]))
-        print(f"{mark} {title:32} {number(row['test_accuracy']):>5} %  rate {row['lr']:g}, {row['n']} seeds")
+        untrained = "" if row["clears_linear"] else ", untrained"
+        print(f"{mark} {title:32} {number(row['test_accuracy']):>5} %  rate {row['lr']:g}, {row['n']} seeds{untrained}")
+    if (linear := found.facts["linear"]) is not None:
+        print(f"  {'(a linear model':32} {number(100 * linear):>5} %)")
     for norm, reason in found.left_out.items():
         print(f"  left out: {method_title(norm)}: {reason}")
     for said in sorted(set(found.failed.values())):

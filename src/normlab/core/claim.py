@@ -91,6 +91,10 @@ class Contrast:
     kind: Kind | None = None
     signed: bool = False
 
+    def __post_init__(self) -> None:
+        if self.is_range and self.less:
+            raise NormlabError(f"{self.name.en}: a range of levels less another has no test")
+
     @property
     def arms(self) -> tuple[Arm, ...]:
         """All arms it reads."""

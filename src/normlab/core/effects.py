@@ -148,7 +148,7 @@ class CellReader:
             result.by_seed[seed] = _theta([_number(v, contrast) for v in numbers], contrast)
         if contrast.signed and self._sign_on_tuning_seeds(contrast, at, constants) < 0:
             result.by_seed = {seed: -value for seed, value in result.by_seed.items()}
-        if contrast.is_range and not contrast.less:
+        if contrast.is_range:
             self._bound(contrast, at, constants, seeds, result)
         return result
 
@@ -253,7 +253,9 @@ class CellReader:
         seeds: Sequence[int],
         result: Effects,
     ) -> None:
-        """Take down what all levels of a range have: the effects of every ordered pair, and by what they are named and counted."""
+        """Take down what all levels of a range have: the effects of every ordered pair, and by what they are named and counted. A level
+        that lacks a number of some seed on validation images is never named, and so no part of the latter.
+        """
         levels = self._levels(contrast.plus, at)
         counted = [self._side(arm, contrast, at, constants, seeds, Effects({})).values for arm in levels]
         result.pairs = [
@@ -262,20 +264,27 @@ class CellReader:
         ]
         on_validation = replace(contrast, measure=contrast.measure.replace("test_", "validation_", 1))
         names = [
-            replace(
-                arm, measure=arm.measure.replace("test_", "validation_", 1) if isinstance(arm.measure, str) else None
-            )
+            replace(arm, measure=arm.measure.replace("test_", "validation_", 1))
+            if isinstance(arm.measure, str)
+            else arm
             for arm in levels
         ]
-        named = [self._side(arm, on_validation, at, constants, seeds, Effects({})).values for arm in names]
-        reading = str(self._reading(names[0], on_validation, constants))
-        sign = 1.0 if higher_is_better(reading) == (_taken(contrast.plus) == "best") else -1.0
+        seen = Effects({})
+        named = [self._side(arm, on_validation, at, constants, seeds, seen).values for arm in names]
+        result.missing += seen.missing
+        sign = (
+            1.0
+            if higher_is_better(str(self._reading(names[0], on_validation, constants)))
+            == (_taken(contrast.plus) == "best")
+            else -1.0
+        )
+        whole = [i for i, of in enumerate(named) if all(of.get(s) for s in result.by_seed)]
         result.range = Range(
-            {s: [sign * v.number if (v := of.get(s)) else -math.inf for of in named] for s in result.by_seed},
+            {s: [sign * v.number for i in whole if (v := named[i].get(s))] for s in result.by_seed},
             {
-                s: [contrast.weight * _number(v, contrast) for of in counted if (v := of.get(s))]
+                s: [contrast.weight * _number(v, contrast) for i in whole if (v := counted[i].get(s))]
                 for s in result.by_seed
-                if all(of.get(s) for of in counted)
+                if all(counted[i].get(s) for i in whole)
             },
         )
 

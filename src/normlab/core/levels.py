@@ -49,7 +49,7 @@ class Range:
         that all seeds name the luckier of two equal levels together, and one side's errors are twice the nominal and more.
         """
         known = [seed for seed in seeds if seed in self.validation and seed in self.effects]
-        if len(known) < 3:
+        if len(known) < 3 or len(self.validation[known[0]]) < 2:
             return 1.0
         named, counted = (np.array([of[seed] for seed in known], float) for of in (self.validation, self.effects))
         source = np.random.default_rng(0)

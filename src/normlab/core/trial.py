@@ -87,7 +87,8 @@ class PartResult:
             return self.kind != "superiority" or self.estimate >= self.delta
         if word is Word.OPPOSED:
             return self.estimate <= -self.delta or (self.kind == "equivalence" and self.estimate >= self.delta)
-        return True
+        # An early look may have rejected what all seeds together no longer do.
+        return self.estimate < self.delta and (word is not Word.NEGLIGIBLE or self.estimate > -self.delta)
 
     def p(self, word: Word) -> float:
         """What decides: the p-value of the word's test, 1 where the estimate does not reach."""

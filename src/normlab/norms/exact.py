@@ -1,5 +1,7 @@
 """Exact statements about the methods, each computed: a function a statement, used by claims and tests alike."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -200,6 +202,65 @@ def identities() -> dict[str, float]:
         "cross-iteration BN of one iteration = BN": (CrossIterationNorm(8, iterations=1).double()(x), batch),
     }
     return {name: (a - b).abs().max().item() for name, (a, b) in pairs.items()}
+
+
+def second_derivatives() -> dict[str, float]:
+    """By automatic differentiation against central differences, as shares of the largest number, in float64.
+
+    For f(x) = Σ norm(x)³ the product H·v of its second derivatives with a random v, against differences of f's gradient along v. For what
+    meta-learning follows, the gradient of F(W) = L_b(W − 0.01 ∂L_a/∂W), the loss of a fully connected layer W with the norm behind it on
+    samples b after a step on samples a, its product with a random direction, against differences of F.
+    """
+    source = torch.Generator().manual_seed(0)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=source, dtype=torch.float64)
+
+    x, v, a, b, weight, direction = (
+        drawn(6, 8, 3, 3),
+        drawn(6, 8, 3, 3),
+        drawn(8, 5),
+        drawn(8, 5),
+        drawn(8, 5),
+        drawn(8, 5),
+    )
+    found = {}
+    for name, norm in (("batch norm", BatchNorm(8)), ("layer norm", GroupNorm(8, 1)), ("group norm", GroupNorm(8, 2))):
+        norm.double()
+
+        def loss(of: Tensor, norm: nn.Module = norm) -> Tensor:
+            return norm(of).pow(3).sum()
+
+        def after_a_step(w: Tensor, loss: Callable[[Tensor], Tensor] = loss) -> Tensor:
+            return loss(b @ (w - 0.01 * _gradient(lambda at: loss(a @ at.T), w)).T)
+
+        def slope(of: Tensor, loss: Callable[[Tensor], Tensor] = loss) -> Tensor:
+            return _gradient(loss, of)
+
+        def slope_along_v(of: Tensor, slope: Callable[[Tensor], Tensor] = slope) -> Tensor:
+            return (slope(of) * v).sum()
+
+        found[f"H·v, {name}"] = _apart(_gradient(slope_along_v, x), _difference(slope, x, v))
+        meta = (_gradient(after_a_step, weight) * direction).sum()
+        found[f"meta-gradient, {name}"] = _apart(meta, _difference(after_a_step, weight, direction))
+    return found
+
+
+def _gradient(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+    """∂function/∂at, which can be differentiated again."""
+    place = at if at.requires_grad else at.clone().requires_grad_()
+    (found,) = torch.autograd.grad(function(place), place, create_graph=True)
+    return found
+
+
+def _difference(function: Callable[[Tensor], Tensor], at: Tensor, direction: Tensor, step: float = 1e-5) -> Tensor:
+    """The central difference of a function along a direction."""
+    return (function(at + step * direction) - function(at - step * direction)) / (2 * step)
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    """The largest difference, as a share of the largest number."""
+    return ((one - other).abs().max() / other.abs().max()).item()
 
 
 def spectral_bound() -> dict[str, float]:

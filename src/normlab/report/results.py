@@ -184,7 +184,7 @@ class Results:
         if self.design.edition == 1:
             return None  # its images are fewer
         own = self._table(f"baselines_{self.design.name}")
-        found = own[own["data"] == self.title(setting)] if len(own) else own
+        found = own[(own["setting"] == setting) & own["simple_model"].notna()] if len(own) else own
         if len(found):
             return Bar(str(found["measure"].iloc[0]), float(found["simple_model"].iloc[0]))
         gates = self._table("gates")

@@ -203,17 +203,19 @@ class Store:
         """
         key = record.facts["run_key"]
         earlier = self._facts.get(key, {})
+        if _other_weights(
+            earlier, record.facts
+        ):  # evaluations go first: a process that dies here loses them, and mixes nothing
+            made, dropped = json.loads(earlier["environment"]), self._forget_evaluations({key})
+            print(
+                f"warning: the new record of run {key} is of other weights than its former one, made with torch {made['torch']} on "
+                f"{made['cpu']}; evaluations of the former dropped: {dropped}",
+                file=sys.stderr,
+            )
         file = self.root / "runs" / f"{key}.parquet"
         write(file, record)
         with suppress(FileNotFoundError):  # compacted in this moment
             self.take(file)
-        if _other_weights(earlier, record.facts):
-            made = json.loads(earlier["environment"])
-            print(
-                f"warning: replaying run {key} gave other weights than its record, made with torch {made['torch']} on {made['cpu']}; "
-                f"{self._forget_evaluations({key})} evaluations of those were dropped",
-                file=sys.stderr,
-            )
 
     def put_evaluation(self, run_key: str, name: str, measures: dict[str, float]) -> None:
         """Add an evaluation of a run."""
@@ -342,7 +344,7 @@ class Store:
             self.put(Record(other._facts[key], rows))
         for (key, name), measures in other._evaluations.items():
             lacks = key in self._facts and (key, name) not in self._evaluations
-            if lacks and not _other_weights(self._facts[key], other._facts.get(key, {})):
+            if lacks and key in other._facts and not _other_weights(self._facts[key], other._facts[key]):
                 self.put_evaluation(key, name, measures)
         self.compact()
         return len(taken)
@@ -358,8 +360,9 @@ class Store:
         history = pd.concat([h.dropna(axis=1, how="all") for h in histories]) if histories else pd.DataFrame()
         further = sorted(set(history.columns) - set(HISTORY))  # a task's own metrics
         self._write_table("history", history.reindex(columns=[*HISTORY, *further]))
-        if evaluations:
-            self._write_table("evaluations", pd.DataFrame(evaluations))
+        if evaluations or (self.root / "evaluations.parquet").exists():  # the last one may have been dropped
+            columns = ["run_key", "evaluation", "measure", "value"]
+            self._write_table("evaluations", pd.DataFrame(evaluations, columns=columns))
         self._write_table("runs", self.runs())
         self._tables = self._tables_now()
 

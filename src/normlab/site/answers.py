@@ -66,7 +66,7 @@ def places(
     beds = Counter(_bed(s) for s in result.settings)
     counts = Counter(_bed(s) for s in own)
     if all(counts[bed] == beds[bed] for bed in counts) and "" not in counts:
-        return language("on ", "") + language.listed(list(counts))
+        return language("on ", "") + language.listed([language(bed, japanese.get(bed, bed)) for bed in counts])
     if len(own) <= FEW:
         several = len(result.claim.cases) > 1
         names = [language.of(setting.label(several, japanese)) for setting in own]

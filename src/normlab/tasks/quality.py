@@ -15,7 +15,7 @@ from normlab.errors import first_line
 from normlab.tasks import images
 from normlab.training import loop
 
-VERSION = 1  # of the classifier, which what a run measures hangs on
+VERSION = 2  # of the classifier, which what a run measures hangs on
 NEIGHBOURS = 3
 MOST, VALIDATION, STEPS = 20_000, 300, 600  # images that it learns from, images for validation, about how many steps
 # Two convolutions without norm, so that no arm's own norm judges it.

@@ -17,11 +17,15 @@ from normlab.trials.pages import inlined, page, png
 
 
 def table(chosen: Chosen) -> pd.DataFrame:
-    """A row a method, the best first: accuracy, distance to the best, the test, its rate, time and memory against no normalization."""
+    """A row a method, the best first: accuracy, distance to the best, the test, its rate, time and memory against no normalization, and
+    whether it is above a linear model on the same images, where that is known.
+    """
     if chosen.choice is None:
         return pd.DataFrame()
     found = choice_table([chosen.choice])
-    return found.assign(lr=found["method"].map(chosen.rates)).drop(columns=["test_loss"])
+    linear = chosen.facts["linear"]
+    clears = True if linear is None else found["test_accuracy"] > 100 * linear
+    return found.assign(lr=found["method"].map(chosen.rates), clears_linear=clears).drop(columns=["test_loss"])
 
 
 def picture(chosen: Chosen) -> Figure:
@@ -49,7 +53,11 @@ def picture(chosen: Chosen) -> Figure:
             right.text(ratio, row, f" ×{ratio:.1f}", va="center", fontsize=8)
     left.set_yticks(range(len(rows)), [method_title(candidate.method) for candidate in rows])
     left.set_ylim(len(rows) - 0.5, -0.5)
+    linear = chosen.facts["linear"]
     left.set_xlabel("test accuracy, %")
+    if linear is not None:
+        left.axvline(100 * linear, color="#57606a", linestyle=":")
+        left.set_xlabel(f"test accuracy, % (dotted: a linear model, {100 * linear:.1f} %)")
     right.set_xlabel("time of a training step, none = 1")
     right.set_xlim(0, right.get_xlim()[1] * 1.15)
     best = method_title(chosen.choice.best.method)

@@ -32,6 +32,7 @@ from normlab.trials.engine import Engine, Listener
 from normlab.trials.known import accuracy
 from normlab.trials.seconds import Seconds
 from normlab.trials.shown import shown
+from normlab.trials.simple import linear_accuracy
 
 USUAL = (
     "none",
@@ -240,6 +241,7 @@ def chosen(
         told = listener or stack.enter_context(shown())
         engine = Engine(shelf, jobs)
         costs = shelf.costs
+        linear = linear_accuracy(shelf.base, shelf.composer, shelf.store, seconds=minutes * 60 / 20)
         engine.run(deadline, told)
     look = shelf.look(engine.seconds, engine.given_up)
     candidates = [
@@ -255,6 +257,7 @@ def chosen(
         "machine": there["gpu"] or there["cpu"],
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "folder": shelf.store.root,
+        "linear": linear,
     }
     place = Situation(wish.data, wish.net, wish.batch_size, candidates)
     return Chosen(
