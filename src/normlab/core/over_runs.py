@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from normlab.core.metric import ACCURACY, LOSS, Direction
-from normlab.core.reading import Failed, Final, Reading, Value
+from normlab.core.reading import EpochSeconds, Failed, Final, Reading, Value
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class OverRuns(ABC):
     def each(self) -> Reading:
         recalibrated = "_recalibrated" in self.text
         return Final("validation_accuracy" + ("_recalibrated" if recalibrated else ""), ACCURACY)
+
+    @property
+    def unit(self) -> Reading | None:
+        """What one unit of the axis costs a run; None: places on the axis count as they are."""
+        return None
 
     @property
     def lacking(self) -> float:
@@ -125,6 +130,15 @@ class LengthTo(OverRuns):
         low, high = reached[first - 1], reached[first]
         share = (self.target - low) / (high - low)
         return Value(float(lengths[first - 1] + share * (lengths[first] - lengths[first - 1])))
+
+
+@dataclass(frozen=True)
+class SecondsTo(LengthTo):
+    """The same in seconds: an epoch counts as long as it was measured to take (:class:`normlab.core.reading.EpochSeconds`)."""
+
+    @property
+    def unit(self) -> Reading | None:
+        return EpochSeconds("epoch_seconds")
 
 
 @dataclass(frozen=True)

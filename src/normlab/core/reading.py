@@ -275,6 +275,19 @@ class TimeTo(Reading):
 
 
 @dataclass(frozen=True)
+class EpochSeconds(Reading):
+    """Steps of an epoch times the run's measured seconds a step, in its better layout."""
+
+    @property
+    def evaluation(self) -> str | None:
+        return "step_seconds"
+
+    def _of(self, runs: Runs, facts: Facts) -> Value | None:
+        seconds = (runs.evaluation(facts["run_key"], "step_seconds") or {}).get("best_layout")
+        return None if seconds is None else Value(float(facts["steps_per_epoch"]) * seconds)
+
+
+@dataclass(frozen=True)
 class StatisticsGap(Reading):
     """|accuracy with the batches' own statistics − accuracy with a running average| on a split."""
 

@@ -7,7 +7,7 @@
   ``collapsed``, ``loss_spread``
 - ``<evaluation>.<measure>``: of an evaluation of the run
 - over several runs of one seed: ``largest_stable_rate@0.05``, ``rate_width@0.02`` (both also ``…_recalibrated@``),
-  ``largest_trained_rate@0.23``, ``length_to@0.7``, ``largest_depth@0.05,0.1``, ``failed_share``
+  ``largest_trained_rate@0.23``, ``length_to@0.7``, ``training_seconds_to@0.7``, ``largest_depth@0.05,0.1``, ``failed_share``
 
 A text that is none of these is an error where it is written down, not a number that is never there.
 """
@@ -107,6 +107,11 @@ FORMS = (
         rf"length_to@({NUMBER})",
         lambda text, target: over_runs.LengthTo(text, float(target)),
         "length_to@0.7",
+    ),
+    Form(
+        rf"training_seconds_to@({NUMBER})",
+        lambda text, target: over_runs.SecondsTo(text, float(target)),
+        "training_seconds_to@0.7",
     ),
     Form(
         rf"rate_width(?:_recalibrated)?@({NUMBER})",

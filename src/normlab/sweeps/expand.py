@@ -11,6 +11,7 @@ from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.sweeps.choose import Chooser
 from normlab.sweeps.compose import Composer
+from normlab.sweeps.draw import drawn
 from normlab.sweeps.ladder import climb
 from normlab.sweeps.planned import Cell, Expansion, Place, Planned
 from normlab.tasks import check_readings, misfit
@@ -112,7 +113,10 @@ class Expander:
             measured = {"measure.final": "validation"}  # All that a choice reads; the test set stays closed to it.
             if grid.choose.reads_the_end:
                 measured["measure.validate_every"] = self.run(cell.overrides, seed)[1].training.epochs
-        key, config = self.run({**cell.overrides, **(values or {}), **measured}, seed)
+        overrides = {**cell.overrides, **(values or {})}
+        if reported:
+            overrides |= drawn(grid.draw, overrides, seed)
+        key, config = self.run({**overrides, **measured}, seed)
         (expansion.costs if grid.costs else expansion.planned).append(
             Planned(
                 key,
