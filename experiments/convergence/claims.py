@@ -104,9 +104,9 @@ PREDICTABLE_ACROSS_SETTINGS = Claim(
     sources=("B benefits 6",),
     statement=T("With batch norm the outcome varies less from one hyperparameter setting to another."),
     method=T(
-        "Forty configurations, one a seed and the same for both arms: the arm's own best rate times 10^U(−1, 1), batches of 32 to 256, "
-        "one to three convolutions a stage, He, Xavier or orthogonal weights. Ratio of the standard deviations of test accuracy over them, none over "
-        "batch; the unit is the configuration (jackknife)."
+        "Forty configurations, one a seed and the same for both arms: the arm's own best rate times 10^U(−1, 1), batches "
+        "of 32 to 256, one to three convolutions a stage, He, Xavier or orthogonal weights. Ratio of the standard "
+        "deviations of test accuracy over them, none over batch; the unit is the configuration (jackknife)."
     ),
     kind="superiority",
     unit="ratio",
