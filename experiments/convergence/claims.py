@@ -134,8 +134,8 @@ BEATS_ALTERNATIVES = Claim(
     sources=("B table",),
     statement=T("For convolutional nets at large batches, batch norm is better than layer, group and instance norm."),
     method=T(
-        "Test accuracy of six convolutions on CIFAR-10 at batches of 128, every norm at its best rate: batch minus layer, minus group, minus "
-        "instance; all three differences must hold."
+        "Test accuracy of six convolutions on CIFAR-10 at batches of 128, every norm at its best rate: batch minus "
+        "layer, minus group, minus instance; all three differences must hold."
     ),
     kind="superiority",
     cases=(
@@ -160,8 +160,8 @@ ANY_COMPLEXITY = Claim(
     sources=("A §3 closing",),
     statement=T("Batch norm improves training whatever the complexity of the net."),
     method=T(
-        "Test accuracy on CIFAR-10, batch minus none, each at its best rate, trained for the whole length: nets of half, whole and one and a "
-        "half times the width with one, two and three convolutions a stage (corners and centre)."
+        "Test accuracy on CIFAR-10, batch minus none, each at its best rate, trained for the whole length: nets of half, "
+        "whole and one and a half times the width with one, two and three convolutions a stage (corners and centre)."
     ),
     kind="superiority",
     cases=(

@@ -30,7 +30,7 @@ def test_factors_are_uniform_on_a_log_scale_and_values_alike_likely() -> None:
 
 
 def test_a_factor_needs_a_number() -> None:
-    with pytest.raises(NormlabError, match="optimizer.lr is no number"):
+    with pytest.raises(NormlabError, match=r"optimizer\.lr is no number"):
         drawn(DRAWS, {}, 0)
 
 
