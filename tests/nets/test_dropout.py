@@ -36,10 +36,11 @@ def test_masks_follow_from_the_seed_and_not_from_the_process(make_config: Callab
 
 @pytest.mark.parametrize("name", [name for name in NETS if name != "custom"])
 def test_every_net_has_it_before_its_head(name: str) -> None:
-    recurrent = name in ("lstm", "gru")
-    widths = (8,) if recurrent else (4, 4, 8)
-    config = NetConfig(name=name, widths=widths, depth=8 if "resnet" in name else 1, dropout=0.5)
+    of_sequences = name in ("lstm", "gru", "vit")
+    widths = (8,) if of_sequences else (4, 4, 8)
+    placement = "pre" if name == "vit" else "before"
+    config = NetConfig(name=name, widths=widths, depth=8 if "resnet" in name else 1, dropout=0.5, placement=placement)
     built = make_net(config, NormConfig(name="none"), (1, 1, 8) if name == "fcn" else (1, 8, 8), 10, seed=0)
-    if recurrent:
+    if of_sequences:
         built = built.get_submodule("head")
     assert [isinstance(m, SeededDropout) for m in built.children()][-2:] == [True, False]

@@ -211,6 +211,21 @@ def test_claims_without_runs_say_so(store: Store) -> None:
     assert "Not decided" in page.read_text()
 
 
+def test_a_claim_says_how_many_of_its_nets_were_trained_again(store: Store) -> None:
+    contrast = replace(BETTER.cases[0].parts[0], measure="corruptions.accuracy")
+    robust = replace(BETTER, id="robust", cases=(replace(BETTER.cases[0], parts=(contrast,)),))
+    keys = list(store.runs()["run_key"])
+    for place, key in enumerate(keys):
+        store.put_evaluation(
+            key, "corruptions", {"accuracy": 0.5 + place / 100} | ({"of_other_weights": 1.0} if place < 3 else {})
+        )
+    (section,), page = built([Toy(claims=(BETTER, robust))], "quick", store.refresh(), lock())
+    notes = [[note.en for note in section.notes(result)] for result in section.claims]
+    assert notes[0] == []
+    assert notes[1][0].startswith("3 nets were trained again")
+    assert "学習し直し" in page.read_text()
+
+
 def test_the_readme_gets_its_table_between_markers(store: Store, tmp_path: Path) -> None:
     sections, _ = built([Toy()], "quick", store, lock())
     readme = tmp_path / "README.md"

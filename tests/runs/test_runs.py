@@ -505,16 +505,40 @@ def test_a_record_stays_if_a_replay_of_its_run_fails(
     assert not Store(store.root).refresh().is_missing(run_key(config))
 
 
-def test_a_replay_that_gives_other_weights_is_evaluated_with_those(
+def test_a_replay_that_gives_other_weights_is_evaluated_and_its_record_stays(
+    store: Store, make_config: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on another processor: what was read off a run before does not change because more is asked of it."""
+    config = make_config(norm="batch")
+    key = run_key(config)
+    store.put_evaluation(key, "features", {"linear": 0.5})
+    facts = {**(store.facts(key) or {}), "weights_sha256": "those of another machine"}
+    monkeypatch.setitem(store._facts, key, facts)
+    store.put(Record(facts, store.history(key).to_dict("records")))
+    assert store.weights(key) is None
+    found = evaluate_run(config, "training_memory", store)
+    assert found["of_other_weights"] == 1.0
+    assert "which stays" in capsys.readouterr().err
+    again = Store(store.root).refresh()
+    assert (again.facts(key) or {})["weights_sha256"] == "those of another machine"
+    assert again.evaluation(key, "features") == {"linear": 0.5}
+    assert (again.evaluation(key, "training_memory") or {})["of_other_weights"] == 1.0
+    monkeypatch.setattr("normlab.runs.execute.train", None)  # the weights are kept: it is not trained a third time
+    assert evaluate_run(config, "gradient_flow", again)["of_other_weights"] == 1.0
+
+
+def test_a_replay_that_measures_more_and_gives_other_weights_replaces_record_and_weights(
     store: Store, make_config: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As on another processor: the new record counts."""
-    config = make_config(norm="batch")
-    facts = {**(store.facts(run_key(config)) or {}), "weights_sha256": "those of another machine"}
-    store.put(Record(facts, store.history(run_key(config)).to_dict("records")))
-    assert store.weights(run_key(config)) is None
-    assert evaluate_run(config, "training_memory", store)["parameters"] > 0
+    config = make_config({"measure.probe_loss": True}, norm="batch")
+    key = run_key(config)
+    facts = {**(store.facts(key) or {}), "weights_sha256": "those of another machine"}
+    store.put(Record(facts, store.history(key).to_dict("records")))
+    execute(config, store)
     assert "is of other weights" in capsys.readouterr().err
+    again = Store(store.root).refresh()
+    assert again.weights(key) is not None
+    assert "of_other_weights" not in evaluate_run(config, "training_memory", again)
 
 
 def test_nothing_is_asked_of_a_missing_run(store: Store, make_config: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import torch
 from normlab.config import RunConfig
 from normlab.core.design import Design
 from normlab.core.readings import of_one_run
-from normlab.data import SERIES_SETS, batches
+from normlab.data import SERIES_SETS, batches, scenes
 from normlab.data.images import Arrays
 from normlab.data.series import ITALY_POWER
 from normlab.errors import NormlabError
@@ -25,6 +25,7 @@ from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander
 from normlab.tasks import TASKS, forecast, quality, recommendation, text, train
 from normlab.training.objective import PREDICT
+from tests.data.test_scenes import bars
 from tests.training.test_savepoint import interrupted, same
 
 LSTM = {
@@ -69,8 +70,41 @@ STARS = {
     "optimizer.lr": 0.1,
     "training.epochs": 8,
 }
-SMALL = {"text": LSTM, "gan": DCGAN, "forecast": FORECAST, "recommendation": STARS}
-FETCHED = {"forecast", "recommendation"}  # whose data no package carries; these tests have stand-ins
+SEGMENTS = {
+    "task": "segmentation",
+    "data": "mnist",
+    "data.train_size": 40,
+    "data.validation_size": 20,
+    "data.test_size": 20,
+    "data.batch_size": 10,
+    "net": "unet",
+    "net.widths": [4, 8],
+    "net.depth": 1,
+    "optimizer.lr": 0.1,
+    "training.epochs": 8,
+}
+DETECTS = {
+    **SEGMENTS,
+    "task": "detection",
+    "net": "detector",
+    "net.widths": [4, 8, 8],
+    "optimizer.lr": 0.01,
+    "training.epochs": 20,
+}
+SMALL = {
+    "text": LSTM,
+    "gan": DCGAN,
+    "forecast": FORECAST,
+    "recommendation": STARS,
+    "segmentation": SEGMENTS,
+    "detection": DETECTS,
+}
+FETCHED = {
+    "forecast",
+    "recommendation",
+    "segmentation",
+    "detection",
+}  # whose data no package carries; these tests have stand-ins
 Make = Callable[..., RunConfig]
 
 
@@ -102,10 +136,13 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     power = replace(ITALY_POWER, digest=made.digest(), embedded=lambda: made)
     monkeypatch.setitem(SERIES_SETS, "italy_power", power)
     monkeypatch.setattr(recommendation, "read", lambda _: stars())
-    for cache in (batches._arrays, batches._standardized):
+    monkeypatch.setattr(scenes, "_arrays", lambda _: bars())
+    monkeypatch.setattr(scenes, "HELD_OUT", 50)
+    caches = (batches._arrays, batches._standardized, scenes._composed)
+    for cache in caches:
         cache.cache_clear()
     yield
-    for cache in (batches._arrays, batches._standardized):
+    for cache in caches:
         cache.cache_clear()
 
 
@@ -142,6 +179,18 @@ def test_an_lstm_learns_what_can_be_known_of_sums(composer: Composer) -> None:
     result = train(make(composer, "text", "layer"))
     assert result.measures["test_loss"] < 0.8 * math.log(len(text.CHARACTERS))
     assert result.measures["test_accuracy"] > 0.3
+
+
+def test_a_transformer_learns_of_sums_too_and_reads_nothing_that_is_to_come(composer: Composer) -> None:
+    net = {"net": "transformer", "net.widths": [32], "net.depth": 2, "optimizer": "adam", "optimizer.lr": 0.003}
+    config = composer({**LSTM, **net, "norm": "layer", "training.epochs": 12})
+    result = train(config)
+    assert result.measures["test_loss"] < 0.8 * math.log(len(text.CHARACTERS))
+    made = TASKS["text"].net(config)
+    letters = text.sums(3, torch.Generator().manual_seed(0))[:, :-1]
+    changed = letters.clone()
+    changed[:, 20:] = 0
+    torch.testing.assert_close(made(letters)[..., :20], made(changed)[..., :20])
 
 
 def test_a_net_forecasts_waves_better_than_saying_the_mean(composer: Composer) -> None:
@@ -277,6 +326,7 @@ def test_it_sweeps(task: str, tmp_path: Path, call: Callable[..., subprocess.Com
         ({**LSTM, "data.augment": "crop"}, "data.augment: texts have none"),
         ({**LSTM, "norm": "instance"}, "one value a channel"),
         ({**LSTM, "net.widths": [8, 8]}, "net=lstm has one layer"),
+        ({**LSTM, "net": "transformer", "net.widths": [8, 8]}, "net=transformer has one"),
         ({**DCGAN, "data.shift": {"start": 0.5}}, "data.shift is nothing that task=gan knows"),
         ({**DCGAN, "measure.probe_loss": True}, "measure.probe_loss is nothing that task=gan knows"),
         ({**DCGAN, "net.widths": [8]}, "net=dcgan has two widths"),
@@ -294,6 +344,12 @@ def test_it_sweeps(task: str, tmp_path: Path, call: Callable[..., subprocess.Com
         ({**STARS, "data": "digits"}, "task=recommendation reads data=movielens"),
         ({**STARS, "net.widths": [8]}, "at least one layer's width"),
         ({**STARS, "norm": "instance"}, "one value a channel"),
+        ({**SEGMENTS, "data": "cifar10"}, "scenes are made of grey images of 28×28 pixels"),
+        ({**SEGMENTS, "data.augment": "crop"}, "data.augment: scenes have none"),
+        ({**SEGMENTS, "net.widths": [4] * 6}, "whose poolings do not divide 48×48 images"),
+        ({**SEGMENTS, "net": "detector"}, "unknown net 'detector' for this task"),
+        ({**DETECTS, "net.widths": [4, 8]}, "net=detector has three widths"),
+        ({**DETECTS, "data.batch_size": 50}, "data.batch_size=50 is more than the 40 training scenes"),
         ({**STARS, "data.train_size": 10_000}, "there are 700 ratings to train on"),
     ],
 )

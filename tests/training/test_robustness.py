@@ -1,5 +1,6 @@
 """The evaluation on corrupted images."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,9 @@ def test_accuracy_falls_with_severity_and_a_net_without_statistics_cannot_adapt(
     assert found["accuracy"] == pytest.approx(sum(found[f"accuracy_{name}"] for name in CORRUPTIONS) / len(CORRUPTIONS))
     assert found["accuracy_adapted"] == found["accuracy"]
     assert found["accuracy_adapted_of_8"] == found["accuracy_3"]
+    assert found["kept_clean"] == 1.0
+    assert found["kept_5"] == pytest.approx((found["accuracy_5"] - 0.1) / (found["accuracy_clean"] - 0.1))
+    assert found["kept"] == pytest.approx(sum(found[f"kept_{s}"] for s in range(1, 6)) / 5)
 
 
 def test_statistics_of_the_target_help_where_inputs_only_move(make_config: Callable[..., RunConfig]) -> None:
@@ -79,7 +83,10 @@ def test_nothing_moves_in_a_net_that_sees_no_image(make_config: Callable[..., Ru
             return torch.eye(10)[:1].expand(len(x), 10)
 
     found = corruptions(Blind(), config, load_splits(config.data, 0))
-    assert list(found.values()) == pytest.approx([found["accuracy_clean"]] * len(found))
+    accuracies = [value for name, value in found.items() if name.startswith("accuracy")]
+    assert accuracies == pytest.approx([found["accuracy_clean"]] * len(accuracies))
+    if found["accuracy_clean"] <= 0.1:
+        assert all(math.isnan(value) for name, value in found.items() if name.startswith("kept"))
 
 
 def test_an_evaluation_sees_images_as_the_run_did(make_config: Callable[..., RunConfig], tmp_path: Path) -> None:

@@ -29,7 +29,10 @@ ERROR = Metric("error", "down", "share of the targets' variance", failed="chance
 FRECHET = Metric("frechet", "down", "squared distance in a classifier's features")
 PRECISION = Metric("precision", "up", "share of made images", failed="nothing")
 RECALL = Metric("recall", "up", "share of real images", failed="nothing")
+IOU = Metric("iou", "up", "mean over classes of intersection over union", failed="nothing")
+AVERAGE_PRECISION = Metric("average_precision", "up", "mean average precision (COCO)", failed="nothing")
 CLASSIFICATION = {metric.name: metric for metric in (ACCURACY, LOSS)}
 REGRESSION = {metric.name: metric for metric in (ERROR,)}
 GENERATION = {metric.name: metric for metric in (FRECHET, PRECISION, RECALL)}
-METRICS = CLASSIFICATION | REGRESSION | GENERATION
+SCENES = {metric.name: metric for metric in (IOU, AVERAGE_PRECISION)}
+METRICS = CLASSIFICATION | REGRESSION | GENERATION | SCENES

@@ -132,7 +132,7 @@ FORMS = (
     _evaluation("gradient_shift", r"log_shift", "down", "log_shift"),
     _evaluation("gradient_shift", r"cosine", "up", "cosine"),
     _evaluation("landscape", r"log_loss_range|log_gradient_change|log_smoothness|loss", "down", "log_smoothness"),
-    _evaluation("corruptions", r"accuracy(?:_\w+)?", "up", "accuracy"),
+    _evaluation("corruptions", r"(?:accuracy|kept)(?:_\w+)?", "up", "accuracy"),
     _evaluation("step_seconds", r"(?:best|common)_layout", "down", "best_layout"),
     _evaluation(
         "cost",

@@ -6,7 +6,7 @@ from torch import nn
 
 from normlab.config import NetConfig, NormConfig
 from normlab.errors import NormlabError
-from normlab.nets import cnn, custom, fcn, linear, mlp, normfree, recurrent, resnet
+from normlab.nets import cnn, custom, fcn, linear, mlp, normfree, recurrent, resnet, transformer
 from normlab.nets.block import Parts
 from normlab.nets.disturbance import Disturbance
 from normlab.nets.dropout import SeededDropout
@@ -28,6 +28,7 @@ NETS: Nets = {
     "resnet": (resnet.build, 1),
     "resnet_fixup": (normfree.build_fixup, 1),
     "resnet_scaled_ws": (normfree.build_scaled, 1),
+    "vit": (transformer.build_vit, 1),
 }
 
 

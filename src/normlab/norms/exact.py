@@ -12,13 +12,13 @@ from normlab.norms.group import GroupNorm
 from normlab.norms.renorm import BatchRenorm
 
 
-def constant_features(eps: float) -> dict[str, float]:
-    """Batch norm of features that are constant over the batch, where the variance is exactly zero.
+def constant_features(eps: float, dtype: torch.dtype = torch.float32) -> dict[str, float]:
+    """Batch norm of features that are constant over the batch, where the variance is exactly zero, computed in ``dtype``.
 
-    y = (x − μ)/√(0 + ε): 0 for ε > 0, and 0/0 for ε = 0. Written out, since PyTorch refuses ε = 0. Returns the share of
-    finite outputs and the largest of them.
+    y = (x − μ)/√(0 + ε): 0 for ε > 0, and 0/0 for ε = 0 or an ε that ``dtype`` rounds to 0. Written out, since PyTorch refuses
+    ε = 0 and computes statistics of half-precision inputs in float32. Returns the share of finite outputs and the largest of them.
     """
-    x = torch.full((8, 4, 3, 3), 2.0)
+    x = torch.full((8, 4, 3, 3), 2.0, dtype=dtype)
     mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), correction=0, keepdim=True)
     y = (x - mean) / torch.sqrt(variance + eps)
     finite = torch.isfinite(y)

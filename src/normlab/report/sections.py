@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from normlab.core.claim import Text
+from normlab.core.reading import Reading
+from normlab.core.readings import parse
 from normlab.core.trial import ClaimResult
 from normlab.core.verdict import add_q_values, verdict_rows, verdict_table
 from normlab.report.overview import Block
 from normlab.report.results import Published, Question, Results
-from normlab.runs.store import Store
+from normlab.runs.store import OF_OTHER_WEIGHTS, Store
 from normlab.sweeps.compose import Composer
 from normlab.verdicts.registry import Lock, claim_hash, grids_of, registered, second_look_changed
 
@@ -34,13 +37,36 @@ class Section:
         """The file name of a claim's figure; empty while it has no runs."""
         return f"{self.question.name}--{result.claim.id}" if result.run else ""
 
-    def notes(self, result: ClaimResult) -> list[str]:
-        """Rates not tuned, or tuned at the end of their grid, on the claim's grids; looks that are outstanding."""
+    def notes(self, result: ClaimResult) -> list[Text]:
+        """Rates not tuned, or tuned at the end of their grid, on the claim's grids; looks that are outstanding; nets trained again."""
         grids = grids_of(result.claim)
         expanded = self.results.expansion.notes
-        notes = [f"{grid}: {note}" for grid, notes in expanded.items() if grid in grids for note in notes]
-        waiting = sum(setting.outstanding for setting in result.settings)
-        return [*notes, f"{waiting} settings wait for the runs of their next look"] if waiting else notes
+        found = [f"{grid}: {note}" for grid, notes in expanded.items() if grid in grids for note in notes]
+        notes = [Text(note, note) for note in found]
+        if waiting := sum(setting.outstanding for setting in result.settings):
+            notes.append(
+                Text(
+                    f"{waiting} settings wait for the runs of their next look",
+                    f"{waiting} 設定は次の回の学習を待っている",
+                )
+            )
+        if again := self._trained_again(result):
+            notes.append(
+                Text(
+                    f"{again} nets were trained again to be asked this, on another processor, and ended in slightly other weights than "
+                    "those of their records",
+                    f"{again} 個のネットは、この測定のために別のプロセッサで学習し直し、記録とはわずかに異なる重みになった",
+                )
+            )
+        return notes
+
+    def _trained_again(self, result: ClaimResult) -> int:
+        """How many nets that a claim reads evaluations of ended in other weights than those of their records."""
+        readings = [parse(name) for name in result.claim.readings(self.results.scale)]
+        asked = {r.evaluation for r in readings if isinstance(r, Reading) and r.evaluation}
+        keys = {key for setting in result.settings for part in setting.parts for key in part.effects.keys}
+        store = self.results.store
+        return sum(any(OF_OTHER_WEIGHTS in (store.evaluation(key, name) or {}) for name in asked) for key in keys)
 
 
 def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) -> list[Section]:

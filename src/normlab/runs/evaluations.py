@@ -11,7 +11,7 @@ from normlab.nets import make_net
 from normlab.nets.block import memory_format
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key
-from normlab.runs.store import Store
+from normlab.runs.store import OF_OTHER_WEIGHTS, Store
 from normlab.targets import users_errors_told
 from normlab.tasks.images import TASK as IMAGES
 from normlab.training.as_seen import at_end, placed, planned_steps
@@ -36,7 +36,8 @@ def named_evaluations(wanted: str | Sequence[str] | None, config: RunConfig) -> 
 
 def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]:
     """Do evaluation ``name`` on a run's stored weights and record it; without weights, the run is replayed first. It sees images as the
-    run did when its training ended.
+    run did when its training ended. Where the replay ended in other weights than the record's, it is of those, and has the measure
+    ``of_other_weights``.
 
     A run that diverged to weights that are not finite has no measures; nor has one that is missing, of which nothing is recorded.
 
@@ -45,10 +46,10 @@ def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]
     """
     named_evaluations(name, config)
     key = run_key(config)
-    weights = store.weights(key)
+    weights = store.weights(key) or store.weights_again(key)
     if weights is None and not store.is_missing(key):
         execute(config, store)
-        weights = store.weights(key)
+        weights = store.weights(key) or store.weights_again(key)
     if weights is None:
         return {}
     device = set_up(config.numerics)
@@ -61,5 +62,7 @@ def evaluate_run(config: RunConfig, name: str, store: Store) -> dict[str, float]
         net.to(device, memory_format=memory_format(config.numerics.layout))  # type: ignore[call-overload]
         net.load_state_dict(weights)
         measures = EVALUATIONS[name](net, config, at_end(splits, config, steps)) if finite else {}
+    if store.weights(key) is None:
+        measures[OF_OTHER_WEIGHTS] = 1.0
     store.put_evaluation(key, name, measures)
     return measures

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,7 +19,7 @@ from normlab.config import MeasureConfig, RunConfig
 from normlab.core.record import Record
 from normlab.errors import NormlabError
 from normlab.runs.key import run_key, scientific, versions
-from normlab.runs.store import Store, weights_sha256
+from normlab.runs.store import Store, other_weights, weights_sha256
 from normlab.targets import users_errors_told
 from normlab.tasks import Listener, Result, train
 
@@ -112,10 +113,10 @@ def pretrained_weights(config: RunConfig, store: Store, experiment: str | None) 
         return None
     key = run_key(before)
     with store.exclusive(key):
-        weights = store.weights(key)
+        weights = store.weights(key) or store.weights_again(key)
         if weights is None:
             execute(before, store, experiment, "source")
-            weights = store.weights(key)
+            weights = store.weights(key) or store.weights_again(key)
     if weights is None:
         raise MemoryError(f"in its pre-training, run {key}")
     return weights
@@ -131,13 +132,15 @@ def execute(
     """Train, record and keep the weights. Out of memory is recorded as ``missing``; other errors are the caller's.
 
     A run that the store holds already is replayed: it keeps its experiment and role, measures what it had measured
-    besides what is asked for now, and should keep its weights. Its record stays if the replay runs out of memory.
+    besides what is asked for now, and should keep its weights. Its record stays if the replay runs out of memory; and if it holds all that
+    is asked for and the replay ends in other weights, as on another processor, which are then kept beside those of the record.
 
     Raises:
         NormlabError: for a replay that ran out of memory.
     """
     earlier = store.facts(run_key(config)) or {}
     experiment, role = earlier.get("experiment") or experiment, earlier.get("role") or role
+    whole = is_done(store, run_key(config), config)
     if "measured" in earlier:
         measured = MeasureConfig(**json.loads(earlier["measured"]))
         config = config.model_copy(update={"measure": config.measure.joined(measured)})
@@ -156,6 +159,13 @@ def execute(
     else:
         record = make_record(config, result, time.perf_counter() - started, experiment, role)
         store.put_weights(record.facts["run_key"], result.weights)
-    store.put(record)
+    if whole and other_weights(earlier, record.facts):
+        print(
+            f"note: run {run_key(config)}, trained again, ended in other weights than those of its record, which stays",
+            file=sys.stderr,
+        )
+        record = Record(earlier, record.table)
+    else:
+        store.put(record)
     store.savepoint(record.facts["run_key"]).remove()
     return record

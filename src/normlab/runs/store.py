@@ -40,6 +40,7 @@ HISTORY = [
 
 COMPACTING, TIMING, REGISTERING = "compacting", "timing", "registering"  # leases that are no run's
 DIGESTS = "digests.json"  # of the compacted tables
+OF_OTHER_WEIGHTS = "of_other_weights"  # a measure of an evaluation: 1 if its weights are not those of the run's record
 NO_RUNS = {COMPACTING, TIMING, REGISTERING}
 
 
@@ -203,7 +204,7 @@ class Store:
         """
         key = record.facts["run_key"]
         earlier = self._facts.get(key, {})
-        if _other_weights(
+        if other_weights(
             earlier, record.facts
         ):  # evaluations go first: a process that dies here loses them, and mixes nothing
             made, dropped = json.loads(earlier["environment"]), self._forget_evaluations({key})
@@ -225,12 +226,18 @@ class Store:
         write(self.root / "evaluations" / f"{run_key}-{name}.parquet", record)
 
     def put_weights(self, run_key: str, weights: dict[str, Tensor]) -> None:
-        """Keep a run's final weights (local: they are not committed)."""
+        """Keep a run's final weights (local: they are not committed); those of one trained again that ended in others than its record's
+        lie beside them, under their own digest.
+        """
         import io
 
         buffer = io.BytesIO()
         torch.save(weights, buffer)
-        write_atomically(self.root / "weights" / f"{run_key}.pt", buffer.getvalue())
+        digest = weights_sha256(weights)
+        again = self._facts.get(run_key, {}).get("weights_sha256", digest) != digest
+        write_atomically(
+            self.root / "weights" / (f"{run_key}-{digest}.pt" if again else f"{run_key}.pt"), buffer.getvalue()
+        )
 
     def savepoint(self, run_key: str) -> Savepoint:
         """Where a long run keeps its state on the way."""
@@ -238,13 +245,17 @@ class Store:
 
     def weights(self, run_key: str) -> dict[str, Tensor] | None:
         """A run's final weights, or None if they are gone, damaged, or not those of its record."""
-        file = self.root / "weights" / f"{run_key}.pt"
-        try:
-            weights: dict[str, Tensor] | None = torch.load(file, weights_only=True) if file.exists() else None
-            recorded = self._facts.get(run_key, {}).get("weights_sha256")
-            return None if weights and recorded and weights_sha256(weights) != recorded else weights
-        except Exception:  # torch raises many kinds for a damaged file; each means that the run must be replayed
-            return None
+        recorded = self._facts.get(run_key, {}).get("weights_sha256")
+        found = (
+            _read_weights(self.root / "weights" / f"{name}.pt", recorded) for name in (run_key, f"{run_key}-{recorded}")
+        )
+        return next((weights for weights in found if weights is not None), None)
+
+    def weights_again(self, run_key: str) -> dict[str, Tensor] | None:
+        """Final weights of a run trained again, as on another processor, that are not those of its record; None if there are none whole."""
+        files = sorted((self.root / "weights").glob(f"{run_key}-*.pt"))
+        found = (_read_weights(file, file.stem.partition("-")[2]) for file in files)
+        return next((weights for weights in found if weights is not None), None)
 
     def lease(self, run_key: str) -> Lease | None:
         """The right to do a run, or None while another process has it; a dead holder's right is taken over."""
@@ -344,7 +355,7 @@ class Store:
             self.put(Record(other._facts[key], rows))
         for (key, name), measures in other._evaluations.items():
             lacks = key in self._facts and (key, name) not in self._evaluations
-            if lacks and key in other._facts and not _other_weights(self._facts[key], other._facts[key]):
+            if lacks and key in other._facts and not other_weights(self._facts[key], other._facts[key]):
                 self.put_evaluation(key, name, measures)
         self.compact()
         return len(taken)
@@ -386,7 +397,7 @@ def _more_was_measured(there: dict[str, Any], here: dict[str, Any]) -> bool:
     return other.covers(known) and not known.covers(other)
 
 
-def _other_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def other_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two records of a run are of trainings that ended in different weights, as on different processors."""
     known = one.get("weights_sha256"), other.get("weights_sha256")
     return None not in known and known[0] != known[1]
@@ -421,6 +432,15 @@ class CompactedHistories:
 
 def _cannot_write(folder: Path, error: OSError) -> StoreError:
     return StoreError(f"cannot write below {folder}: {error.strerror or error}; make room or set results=…")
+
+
+def _read_weights(file: Path, sha256: str | None) -> dict[str, Tensor] | None:
+    """The weights in a file, or None if it is not there, is damaged, or holds others than those of the digest."""
+    try:
+        weights: dict[str, Tensor] | None = torch.load(file, weights_only=True) if file.exists() else None
+        return None if weights and sha256 and weights_sha256(weights) != sha256 else weights
+    except Exception:  # torch raises many kinds for a damaged file; each means that the run must be trained again
+        return None
 
 
 def weights_sha256(weights: dict[str, Tensor]) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 from normlab.config import RunConfig
 from normlab.core.readings import check
 from normlab.errors import MisfitError, NormlabError
-from normlab.tasks import forecast, gan, images, recommendation, text
+from normlab.tasks import detection, forecast, gan, images, recommendation, segmentation, text
 from normlab.tasks.task import Task
 from normlab.training import loop
 from normlab.training.device import set_up
@@ -16,7 +16,9 @@ from normlab.training.loop import Result
 from normlab.training.observers import Listener
 from normlab.training.savepoint import Savepoint
 
-TASKS: dict[str, Task] = {module.TASK.name: module.TASK for module in (images, text, gan, forecast, recommendation)}
+TASKS: dict[str, Task] = {
+    module.TASK.name: module.TASK for module in (images, text, gan, forecast, recommendation, segmentation, detection)
+}
 
 
 def task_of(config: RunConfig) -> Task:

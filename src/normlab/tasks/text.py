@@ -1,4 +1,4 @@
-"""Next characters: a recurrent net reads text and says at every position which character comes next."""
+"""Next characters: a recurrent net or a transformer reads text and says at every position which character comes next."""
 
 from collections.abc import Mapping
 
@@ -13,6 +13,7 @@ from normlab.errors import NormlabError
 from normlab.nets import make_net, net_version
 from normlab.nets.block import Parts
 from normlab.nets.recurrent import Memory, one_width
+from normlab.nets.transformer import Encoder, positions
 from normlab.seeds import generator
 from normlab.tasks.supervised import Supervised
 from normlab.tasks.task import Task
@@ -75,6 +76,32 @@ class Reader(nn.Module):
         return says.transpose(1, 2)
 
 
+class CausalTransformer(nn.Module):
+    """The same of an :class:`Encoder` in which no character looks at later ones: (N, T) characters, T ≤ 32 → (N, classes, T) logits."""
+
+    def __init__(self, parts: Parts, classes: int) -> None:
+        super().__init__()
+        if len(parts.net.widths) != 1:
+            raise NormlabError(f"net.widths={list(parts.net.widths)}: net=transformer has one, as in net.widths=[64]")
+        (features,) = parts.net.widths
+        self.classes = classes
+        self.embed = nn.Linear(classes, features)
+        self.positions = positions(parts, LENGTH, features)
+        self.encoder = Encoder(parts, features, causal=True)
+        self.head = nn.Sequential(*parts.head(features, classes))
+
+    def forward(self, input: Tensor) -> Tensor:
+        letters = F.one_hot(input, self.classes).to(self.positions.dtype)
+        says: Tensor = self.head(self.encoder(self.embed(letters) + self.positions[:, : input.shape[1]]))
+        return says.transpose(1, 2)
+
+
+def build_transformer(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """A :class:`CausalTransformer`."""
+    del shape
+    return CausalTransformer(parts, classes)
+
+
 def build_lstm(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """A :class:`Reader` of long short-term memories."""
     del shape  # it reads sequences of any length
@@ -87,7 +114,7 @@ def build_gru(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Mod
     return Reader(parts, "gru", classes)
 
 
-NETS = {"lstm": (build_lstm, 2), "gru": (build_gru, 1)}
+NETS = {"lstm": (build_lstm, 2), "gru": (build_gru, 1), "transformer": (build_transformer, 1)}
 
 
 def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tensor] | None) -> Supervised:

@@ -1,6 +1,7 @@
 """How well a trained net does on corrupted images, with its own statistics and with those of such images."""
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +16,14 @@ from normlab.training.adaptation import adapt
 from normlab.training.evaluate import evaluate
 from normlab.training.statistics import can_recalibrate
 
-TEST, TARGET = 500, 500  # images asked of, and other images under the same corruption to adapt to
+TEST, TARGET = 2_000, 500  # images asked of, and other images under the same corruption to adapt to
 AMOUNTS = (8, 32, 128)
 DRAWS = 3  # of that many images, for each corruption
 MIDDLE = 3  # the severity at which the amount of target images is varied
 
 
 def corruptions(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
-    """Test accuracy on 500 test images under ten corruptions in five severities, the same images and noise for every net.
+    """Test accuracy on 2,000 test images under ten corruptions in five severities, the same images and noise for every net.
 
     - ``accuracy_clean``: without any corruption
     - ``accuracy``: the mean over corruptions and severities; ``accuracy_<s>``: at severity s; ``accuracy_<corruption>``: over
@@ -33,6 +34,8 @@ def corruptions(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, 
       for each corruption, which are the run's own
     - ``accuracy_style``, ``accuracy_style_<s>``, ``accuracy_style_adapted``: where every image has a contrast and brightness of its
       own
+    - ``kept_…``: each of these as a share of what the net knows on clean images, (accuracy − chance) / (accuracy_clean − chance) with
+      chance = 1 / classes; undefined (NaN) for a net that knows nothing. ``kept_clean`` is 1.
 
     A net without running statistics has nothing to adapt: its adapted accuracies are its accuracies. Where a norm of the user's own
     keeps buffers and declares nothing of them, there are no adapted accuracies.
@@ -68,7 +71,17 @@ def corruptions(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, 
     measures |= {f"accuracy_{name}": _mean([stored[name, s] for s in SEVERITIES]) for name in (*CORRUPTIONS, *STYLES)}
     measures |= {f"accuracy_style_{s}": stored["style", s] for s in SEVERITIES}
     measures["accuracy_style_adapted"] = _mean([adapted["style", s] for s in SEVERITIES])
+    measures |= _kept(measures, 1 / splits.classes)
     return measures if known else {name: value for name, value in measures.items() if "adapted" not in name}
+
+
+def _kept(accuracies: dict[str, float], chance: float) -> dict[str, float]:
+    """Every accuracy above chance as a share of the clean one above chance."""
+    known = accuracies["accuracy_clean"] - chance
+    return {
+        name.replace("accuracy", "kept", 1): (value - chance) / known if known > 0 else math.nan
+        for name, value in accuracies.items()
+    }
 
 
 def _adapted(net: nn.Module, asked: Split, target: Tensor) -> float:

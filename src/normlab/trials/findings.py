@@ -1,5 +1,6 @@
 """What a trial found, as a table: one row a number, each with what it was measured on."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -143,11 +144,8 @@ def _robust(bench: Bench, progress: Progress) -> Iterator[Row]:
     kept: dict[str, dict[int, float]] = {YOURS: {}, BATCH: {}}
     for plan in progress.robust:
         found = bench.store.evaluation(plan.run_key, ROBUST)
-        facts = bench.store.facts(plan.run_key)
-        if found and facts and "accuracy_clean" in found:
-            clean = found["accuracy_clean"] - facts["chance"]
-            if clean > 0:
-                kept[str(plan.axes["arm"])][plan.config.seed] = (found["accuracy"] - facts["chance"]) / clean
+        if found and not math.isnan(found.get("kept", math.nan)):
+            kept[str(plan.axes["arm"])][plan.config.seed] = found["kept"]
     for arm, values in kept.items():
         if values:
             what = "share of accuracy kept under corruptions"
