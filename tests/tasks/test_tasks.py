@@ -26,6 +26,7 @@ from normlab.sweeps.expand import Expander
 from normlab.tasks import TASKS, forecast, quality, recommendation, text, train
 from normlab.training.objective import PREDICT
 from tests.data.test_scenes import bars
+from tests.tasks.test_control import CARTPOLE
 from tests.training.test_savepoint import interrupted, same
 
 LSTM = {
@@ -98,6 +99,7 @@ SMALL = {
     "recommendation": STARS,
     "segmentation": SEGMENTS,
     "detection": DETECTS,
+    "control": CARTPOLE,
 }
 FETCHED = {
     "forecast",
@@ -304,6 +306,11 @@ def test_a_record_is_kept_and_read(composer: Composer, task: str, tmp_path: Path
         halfway = of_one_run(f"validation_{name}@2").read(store, key)
         assert at_end is not None
         assert halfway is not None
+        on_the_way = of_one_run(f"mean_validation_{name}").read(store, key)
+        looked_at = store.history(key)[f"validation_{name}"].dropna()
+        assert on_the_way is not None
+        assert on_the_way.number == pytest.approx(sum(looked_at) / len(looked_at))
+        assert len(looked_at) > 1
     assert of_one_run("failed").read(store, key) == (0.0, False, 0.0)
 
 

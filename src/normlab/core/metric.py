@@ -31,8 +31,9 @@ PRECISION = Metric("precision", "up", "share of made images", failed="nothing")
 RECALL = Metric("recall", "up", "share of real images", failed="nothing")
 IOU = Metric("iou", "up", "mean over classes of intersection over union", failed="nothing")
 AVERAGE_PRECISION = Metric("average_precision", "up", "mean average precision (COCO)", failed="nothing")
+RETURN = Metric("return", "up", "reward an episode", failed="random_return")
 CLASSIFICATION = {metric.name: metric for metric in (ACCURACY, LOSS)}
 REGRESSION = {metric.name: metric for metric in (ERROR,)}
 GENERATION = {metric.name: metric for metric in (FRECHET, PRECISION, RECALL)}
 SCENES = {metric.name: metric for metric in (IOU, AVERAGE_PRECISION)}
-METRICS = CLASSIFICATION | REGRESSION | GENERATION | SCENES
+METRICS = CLASSIFICATION | REGRESSION | GENERATION | SCENES | {RETURN.name: RETURN}

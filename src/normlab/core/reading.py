@@ -159,6 +159,15 @@ class At(OfMetric):
 
 
 @dataclass(frozen=True)
+class OnTheWay(OfMetric):
+    """The mean of a metric over all looks at validation samples, which are equally far apart: the area under its course."""
+
+    def _of(self, runs: Runs, facts: Facts) -> Value | None:
+        history = runs.history(facts["run_key"])
+        return _value(history[f"validation_{self.metric.name}"].mean())
+
+
+@dataclass(frozen=True)
 class FromHistory(Reading):
     """Base of what is read off a history at once."""
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from normlab.config import RunConfig
 from normlab.core.readings import check
 from normlab.errors import MisfitError, NormlabError
-from normlab.tasks import detection, forecast, gan, images, recommendation, segmentation, text
+from normlab.tasks import control, detection, forecast, gan, images, recommendation, segmentation, text
 from normlab.tasks.task import Task
 from normlab.training import loop
 from normlab.training.device import set_up
@@ -17,7 +17,8 @@ from normlab.training.observers import Listener
 from normlab.training.savepoint import Savepoint
 
 TASKS: dict[str, Task] = {
-    module.TASK.name: module.TASK for module in (images, text, gan, forecast, recommendation, segmentation, detection)
+    module.TASK.name: module.TASK
+    for module in (images, text, gan, forecast, recommendation, segmentation, detection, control)
 }
 
 
