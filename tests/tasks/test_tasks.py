@@ -101,12 +101,6 @@ SMALL = {
     "detection": DETECTS,
     "control": CARTPOLE,
 }
-FETCHED = {
-    "forecast",
-    "recommendation",
-    "segmentation",
-    "detection",
-}  # whose data no package carries; these tests have stand-ins
 Make = Callable[..., RunConfig]
 
 
@@ -309,7 +303,7 @@ def test_a_record_is_kept_and_read(composer: Composer, task: str, tmp_path: Path
     assert of_one_run("failed").read(store, key) == (0.0, False, 0.0)
 
 
-@pytest.mark.parametrize("task", sorted(set(SMALL) - FETCHED))
+@pytest.mark.parametrize("task", ["text", "gan"])  # one that is supervised and one that is not
 def test_it_sweeps(task: str, tmp_path: Path, call: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     words = [f"{key.lstrip('+')}={value}".replace(" ", "") for key, value in SMALL[task].items()]
     done = call("train.py", "-m", *words, "training.epochs=1", "norm=batch,layer", "seed=0,1", "sweep.workers=1")
