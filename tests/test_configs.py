@@ -36,6 +36,11 @@ BESIDE: dict[tuple[str, str], dict[str, str]] = {  # what a choice cannot do wit
     ("net", "dcgan"): {"task": "gan"},
     ("data", "movielens"): {"task": "recommendation", "net": "collaborative"},
     ("net", "collaborative"): {"task": "recommendation", "data": "movielens"},
+    ("net", "transformer"): {"task": "text", "data": "sums"},
+    ("net", "unet"): {"task": "segmentation", "data": "mnist"},
+    ("net", "detector"): {"task": "detection", "data": "mnist"},
+    ("data", "cartpole"): {"task": "control", "net": "mlp"},
+    ("data", "acrobot"): {"task": "control", "net": "mlp"},
 }
 
 
