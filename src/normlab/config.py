@@ -41,7 +41,7 @@ class DataConfig(Strict):
     Noise spoils training images alone, for good: ``label_noise`` is the share of labels that become another class drawn
     at random, ``pixel_noise`` the standard deviation of what is added to each (standardized) pixel. ``classes`` keeps the images
     of these classes alone, which are then numbered from 0. ``permuted`` shuffles the pixels of all images in one and the same way, so that
-    what is near in them says nothing.
+    what is near in them says nothing. ``enlarge`` shows every pixel k × k times.
     """
 
     name: str
@@ -56,6 +56,7 @@ class DataConfig(Strict):
     pixel_noise: NonNegativeFloat = 0.0
     classes: tuple[int, ...] | None = None
     permuted: bool = False
+    enlarge: Count = 1
 
     @model_validator(mode="after")
     def _permuted_images_do_not_move(self) -> Self:

@@ -18,6 +18,7 @@ from normlab.data.prepare import fetch
 from normlab.errors import NormlabError
 from normlab.seeds import generator
 from normlab.sweeps.compose import Composer
+from normlab.tasks import TASKS
 
 
 def digits(**options: object) -> DataConfig:
@@ -114,6 +115,15 @@ def test_pixel_noise_has_its_deviation_and_spares_test_images() -> None:
     assert added.std().item() == pytest.approx(0.5, rel=0.02)
     assert added.mean().abs().item() < 0.01
     assert torch.equal(clean.test.images, noisy.test.images)
+
+
+def test_enlarged_images_show_every_pixel_so_many_times() -> None:
+    plain, large = (load_splits(digits(enlarge=times), 0) for times in (1, 3))
+    assert large.shape == (1, 24, 24)
+    assert large.test.images.shape[2:] == (24, 24)
+    assert torch.equal(large.train.images[:, :, 1::3, 2::3], plain.train.images)
+    config = Composer()({"data.enlarge": 3, "net.head": "flatten", "norm": "batch"})
+    assert TASKS["images"].net(config)(large.test.images[:2]).shape == (2, 10)
 
 
 def test_permuted_images_are_shuffled_in_the_same_way_whatever_the_seed() -> None:

@@ -66,6 +66,7 @@ IMAGES_OWN = {
     "pixel_noise": 0.0,
     "classes": None,
     "permuted": False,
+    "enlarge": 1,
 }
 
 
@@ -146,7 +147,20 @@ def load_splits(config: DataConfig, seed: int) -> Splits:
     train = spoil(_split(config.name, arrays.train_images[rest], arrays.train_labels[rest]), config, classes, seed)
     if config.permuted:
         train, validation, test = map(permuted, (train, validation, test))
-    return Splits(train, validation, test, image_set.shape, classes)
+    if config.enlarge > 1:
+        train, validation, test = (enlarged(split, config.enlarge) for split in (train, validation, test))
+    return Splits(train, validation, test, shape_of(config), classes)
+
+
+def shape_of(config: DataConfig) -> tuple[int, int, int]:
+    """Channels, height and width of the images that a run sees."""
+    channels, height, width = find_image_set(config.name).shape
+    return channels, config.enlarge * height, config.enlarge * width
+
+
+def enlarged(split: Split, times: int) -> Split:
+    """``split`` with every pixel shown ``times`` × ``times`` times."""
+    return replace(split, images=split.images.repeat_interleave(times, 2).repeat_interleave(times, 3))
 
 
 def permuted(split: Split) -> Split:

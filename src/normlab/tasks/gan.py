@@ -185,6 +185,7 @@ def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tenso
         ("numerics.cuda_graph", config.numerics.cuda_graph),
         ("numerics.checkpoint", config.numerics.checkpoint),
         ("data.shift", config.data.shift is not None),
+        ("data.enlarge", config.data.enlarge > 1),
     )
     for name, given in refused:
         if given:

@@ -8,7 +8,7 @@ from torch import Tensor
 from normlab.config import DataConfig, RunConfig
 from normlab.core.metric import CLASSIFICATION
 from normlab.data import find_image_set
-from normlab.data.batches import load_splits
+from normlab.data.batches import load_splits, shape_of
 from normlab.nets import make_net, net_version
 from normlab.tasks.supervised import Supervised
 from normlab.tasks.task import Task
@@ -28,7 +28,7 @@ def net_of(config: RunConfig) -> torch.nn.Module:
     """The net, for which the data set's shape is enough."""
     image_set = find_image_set(config.data.name)
     classes = len(config.data.classes or ()) or image_set.classes
-    return make_net(config.net, config.norm, image_set.shape, classes, config.seed)
+    return make_net(config.net, config.norm, shape_of(config.data), classes, config.seed)
 
 
 def data_version(data: DataConfig) -> int | str:
@@ -37,7 +37,7 @@ def data_version(data: DataConfig) -> int | str:
 
 def cost(config: RunConfig) -> float:
     """A fixed part a step, and the multiplications of the run's samples."""
-    channels, height, width = find_image_set(config.data.name).shape
+    channels, height, width = shape_of(config.data)
     images = config.data.train_size or {"digits": 1137}.get(config.data.name, 50_000)
     multiplications, pixels, before = 0.0, float(height * width), channels
     residual = config.net.name.startswith("resnet")
