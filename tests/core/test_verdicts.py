@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normlab.core.claim import Arm, Case, Claim, Contrast, Extreme, Finding, Kind, Pick, Text
+from normlab.core.claim import Arm, Case, Claim, Contrast, Extreme, Kind, Pick, Text
 from normlab.core.effects import CellReader, Effects
 from normlab.core.looks import Looks
 from normlab.core.reading import Reading, Value
@@ -24,7 +24,7 @@ from normlab.core.statistics import (
     tails,
 )
 from normlab.core.trial import ClaimResult, PartResult
-from normlab.core.verdict import check_exactly, evaluate_claim, judge, verdict_rows, verdict_table
+from normlab.core.verdict import evaluate_claim, judge, verdict_rows, verdict_table
 from normlab.core.word import Word
 from normlab.errors import NormlabError
 
@@ -341,12 +341,6 @@ def test_corrections_are_the_textbooks() -> None:
     p = [0.01, 0.04, 0.03, 0.005]
     assert holm(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert benjamini_hochberg(p) == pytest.approx([0.02, 0.04, 0.04, 0.02])
-
-
-def test_exact_claims_are_verified_or_falsified() -> None:
-    for holds, verdict in ((True, "verified"), (False, "falsified")):
-        tested = Claim("e", ("A",), T, T, "exact", check=lambda holds=holds: Finding(holds, {"x": 1.0}))
-        assert str(check_exactly(tested).verdict) == verdict
 
 
 @pytest.mark.parametrize("edge", ["positive", "negative", "below_delta", "above_minus_delta"])

@@ -66,6 +66,38 @@ def test_things_hide_little_of_each_other_and_stay_inside(things: tuple[torch.Te
                 assert width * height <= APART * min(areas) + 1e-4
 
 
+def test_centres_are_apart(things: tuple[torch.Tensor, torch.Tensor]) -> None:
+    made = drawn(things, 200)
+    for boxes, classes in zip(made.boxes, made.classes, strict=True):
+        centres = ((boxes[:, :2] + boxes[:, 2:]) / 2)[classes >= 0]
+        for place, one in enumerate(centres):
+            assert all((one - other).abs().max() >= scenes.CENTRES for other in centres[:place])
+
+
+def test_parts_are_made_of_different_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, pools = bars(), []
+    shades = np.arange(len(whole.train_images), dtype=np.uint8)
+    marked = whole._replace(
+        train_images=whole.train_images // 255 * (100 + shades % 150)[:, None, None, None],
+        test_images=whole.test_images // 255 * 255,
+    )
+
+    def spy(images: torch.Tensor, labels: torch.Tensor, count: int, source: torch.Generator) -> scenes.Scenes:
+        pools.append({image.numpy().tobytes() for image in images})
+        return compose(images, labels, count, source)
+
+    monkeypatch.setattr(scenes, "_arrays", lambda _: marked)
+    monkeypatch.setattr(scenes, "HELD_OUT", 50)
+    monkeypatch.setattr(scenes, "compose", spy)
+    scenes._composed.cache_clear()
+    load_scenes(DataConfig(name="mnist", train_size=5, validation_size=5, test_size=5, batch_size=5), 0)
+    scenes._composed.cache_clear()
+    train, validation, test = pools
+    assert not train & validation
+    assert not test & (train | validation)
+    assert len(validation) == 50
+
+
 def test_a_generator_decides_scenes(things: tuple[torch.Tensor, torch.Tensor]) -> None:
     one, same, other = drawn(things, 5), drawn(things, 5), drawn(things, 5, seed=1)
     assert torch.equal(one.images, same.images)

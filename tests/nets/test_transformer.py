@@ -91,6 +91,11 @@ def test_images_become_tokens_of_sixteen_pixels() -> None:
     assert torch.equal(made.encoder.branches[0].reads.weight, same.encoder.branches[0].reads.weight)
 
 
+def test_tokens_are_no_samples_to_share_statistics_in_small_groups() -> None:
+    with pytest.raises(NormlabError, match="see tokens, not samples"):
+        make_net(net(), NormConfig(name="batch", statistics_batch=2), (1, 8, 8), 10, seed=0)
+
+
 def test_weight_norm_wraps_the_layers_of_branches() -> None:
     made = make_net(net(depth=1), NormConfig(name="weight"), (1, 8, 8), 10, seed=0)
     wrapped = [name for name, module in made.named_modules() if nn.utils.parametrize.is_parametrized(module)]
@@ -104,6 +109,7 @@ def test_weight_norm_wraps_the_layers_of_branches() -> None:
         (net(width=10), "layer", (1, 8, 8), "a width of a multiple of 4"),
         (net(), "layer", (1, 10, 10), "whose sides are multiples of 4"),
         (net(), "instance", (1, 8, 8), "one value a channel"),
+        (net(), "cross_iteration", (1, 8, 8), "follows the layer that it watches"),
     ],
 )
 def test_what_does_not_fit_is_refused(config: NetConfig, norm: str, shape: tuple[int, int, int], message: str) -> None:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from normlab.core.claim import Arm, Case, Claim, Contrast, Finding, Text
 from normlab.core.design import Design
 from normlab.core.record import Record
+from normlab.core.trial import ClaimResult
 from normlab.core.word import Word
 from normlab.errors import NormlabError
 from normlab.norms import METHODS
@@ -212,6 +213,11 @@ def test_claims_without_runs_say_so(store: Store) -> None:
 
 
 def test_a_claim_says_how_many_of_its_nets_were_trained_again(store: Store) -> None:
+    of_constants = replace(
+        BETTER,
+        id="gap",
+        cases=(replace(BETTER.cases[0], parts=(replace(BETTER.cases[0].parts[0], measure="accuracy_gap@{level}"),)),),
+    )
     contrast = replace(BETTER.cases[0].parts[0], measure="corruptions.accuracy")
     robust = replace(BETTER, id="robust", cases=(replace(BETTER.cases[0], parts=(contrast,)),))
     keys = list(store.runs()["run_key"])
@@ -221,6 +227,7 @@ def test_a_claim_says_how_many_of_its_nets_were_trained_again(store: Store) -> N
         )
     (section,), page = built([Toy(claims=(BETTER, robust))], "quick", store.refresh(), lock())
     notes = [[note.en for note in section.notes(result)] for result in section.claims]
+    assert section.notes(ClaimResult(of_constants, [])) == []  # a constant stands for a number
     assert notes[0] == []
     assert notes[1][0].startswith("3 nets were trained again")
     assert "学習し直し" in page.read_text()

@@ -289,6 +289,25 @@ def test_measures_read_off_a_history(tmp_path: Path) -> None:
     assert of_one_run("epochs_to@0.5").read(store, "broken") == (4.0, True, 1.0)
 
 
+def test_the_mean_over_a_course_is_that_after_each_tenth_however_often_it_was_looked_at(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def look(epoch: float, accuracy: float) -> dict[str, float]:
+        return {"step": round(10 * epoch), "epoch": epoch, "train_loss": 1.0, "validation_accuracy": accuracy}
+
+    tenths = [k / 10 for k in range(1, 11)]
+    put(store, "tenths", [look(5 * t, t**2) for t in tenths])
+    put(store, "denser", [look(5 * t / 3, 0.5) for k in range(1, 31) for t in (k / 10,)])
+    put(store, "line", [look(0.5, 0.1), look(2.0, 0.4), look(5.0, 1.0)])  # straight between any looks
+    put(store, "late", [look(2.5, 0.5), look(5.0, 1.0)])
+    found = {
+        key: of_one_run("mean_validation_accuracy").read(store, key) for key in ("tenths", "denser", "line", "late")
+    }
+    assert found.pop("late") is None
+    numbers = {key: value.number for key, value in found.items() if value}
+    assert numbers == pytest.approx({"tenths": sum(t**2 for t in tenths) / 10, "denser": 0.5, "line": sum(tenths) / 10})
+
+
 def test_accuracy_and_gap_at_a_loss_are_read_between_two_looks(tmp_path: Path) -> None:
     store = Store(tmp_path)
     looks = [(2.0, 0.3, 0.3), (1.0, 0.7, 0.6), (0.5, 0.9, 0.7), (0.6, 0.8, 0.8)]
@@ -519,6 +538,9 @@ def test_a_replay_that_gives_other_weights_is_evaluated_and_its_record_stays(
     found = evaluate_run(config, "training_memory", store)
     assert found["of_other_weights"] == 1.0
     assert "which stays" in capsys.readouterr().err
+    returned = execute(config, store)
+    assert returned.facts == facts
+    assert [row["step"] for row in returned.table] == store.history(key)["step"].tolist()
     again = Store(store.root).refresh()
     assert (again.facts(key) or {})["weights_sha256"] == "those of another machine"
     assert again.evaluation(key, "features") == {"linear": 0.5}

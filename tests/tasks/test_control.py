@@ -1,6 +1,7 @@
 """Deep Q-learning: what is learned from, and worlds that can be left and entered again."""
 
 import builtins
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from normlab.errors import NormlabError
 from normlab.sweeps.compose import Composer
 from normlab.tasks import control, train
 from normlab.tasks.control import DISCOUNT, Agent, World, mean_return
+from tests.training.test_savepoint import interrupted, same
 
 CARTPOLE = {
     "task": "control",
@@ -107,6 +109,19 @@ def test_the_target_net_is_the_copy_of_the_net_from_time_to_time(config: RunConf
         assert torch.equal(value, agent.target.state_dict()[name])
 
 
+@pytest.mark.parametrize("overrides", [{"net.dropout": 0.2}, {"norm": "cross_iteration"}])
+def test_what_nets_draw_and_remember_goes_on_too(composer: Composer, tmp_path: Path, overrides: dict[str, Any]) -> None:
+    config = composer({**CARTPOLE, "norm": "batch", **overrides})
+    same(interrupted(config, tmp_path / "savepoint.pt", [701]), train(config))
+
+
+def test_returns_are_read_with_recalibrated_statistics_too(composer: Composer) -> None:
+    found = {norm: train(composer({**CARTPOLE, "norm": norm})).measures for norm in ("batch", "layer")}
+    for norm, measures in found.items():
+        assert ("test_return_recalibrated" in measures) is True, norm
+    assert found["layer"]["test_return_recalibrated"] == found["layer"]["test_return"]
+
+
 def test_a_run_that_diverges_counts_as_acting_at_random(composer: Composer) -> None:
     result = train(composer({**CARTPOLE, "norm": "none", "optimizer": "sgd", "optimizer.lr": 1e20}))
     assert result.status == "diverged"
@@ -127,6 +142,8 @@ def test_it_learns_to_balance(composer: Composer) -> None:
         ({"data.augment": "crop"}, "data.augment: environments have none"),
         ({"measure.probe_loss": True}, "measure.probe_loss is nothing that task=control knows"),
         ({"net": "cnn"}, "unknown net 'cnn' for this task"),
+        ({"numerics.amp": True}, "numerics.amp is nothing that task=control knows"),
+        ({"training.epochs": 0.5}, "300 steps in the environment: learning begins after 500"),
         ({"norm": "instance"}, "one value a channel"),
     ],
 )

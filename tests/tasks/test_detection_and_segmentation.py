@@ -11,6 +11,7 @@ from normlab.data.batches import Split, Splits
 from normlab.data.scenes import MOST, SIDE, Scenes, compose
 from normlab.errors import NormlabError
 from normlab.nets.detector import BOX, STRIDE
+from normlab.sweeps.compose import Composer
 from normlab.tasks import detection, segmentation
 from tests.data.test_scenes import bars
 
@@ -86,6 +87,19 @@ def test_average_precision_is_one_for_what_is_right_and_falls_with_what_is_wrong
     assert detection.average_precision(torch.full_like(outputs, -30.0), wanted) < 0.05
 
 
+def test_what_is_told_of_where_nothing_is_counts_against_it_whatever_its_box() -> None:
+    wanted = detection.targets(some_scenes(), CLASSES)
+    found = []
+    for right in (2.0, -5.0):  # a proper box, and one turned inside out
+        outputs = perfect(wanted)
+        corner = outputs[:, :, 0, 0]
+        free = wanted[:, -1, 0, 0] == 0
+        corner[free] = torch.tensor([20.0, 20.0, 1.0, 1.0, right, 1.0])  # surer than of anything that is there
+        found.append(detection.average_precision(outputs, wanted))
+    assert found[0] == pytest.approx(found[1])
+    assert found[0] < 0.8
+
+
 def test_one_thing_of_two_that_is_not_told_of_halves_it() -> None:
     made = some_scenes()
     wanted = detection.targets(made, CLASSES)
@@ -138,3 +152,5 @@ def test_where_pycocotools_is_not_installed_a_line_says_so(monkeypatch: pytest.M
     wanted = detection.targets(some_scenes(2), CLASSES)
     with pytest.raises(NormlabError, match=r"pip install 'normlab\[detection\]'"):
         detection.average_precision(perfect(wanted), wanted)
+    with pytest.raises(NormlabError, match=r"pip install 'normlab\[detection\]'"):  # before anything is trained
+        detection.make(Composer()({"task": "detection", "data": "mnist", "net": "detector"}), torch.device("cpu"), None)

@@ -101,12 +101,6 @@ SMALL = {
     "detection": DETECTS,
     "control": CARTPOLE,
 }
-FETCHED = {
-    "forecast",
-    "recommendation",
-    "segmentation",
-    "detection",
-}  # whose data no package carries; these tests have stand-ins
 Make = Callable[..., RunConfig]
 
 
@@ -306,15 +300,10 @@ def test_a_record_is_kept_and_read(composer: Composer, task: str, tmp_path: Path
         halfway = of_one_run(f"validation_{name}@2").read(store, key)
         assert at_end is not None
         assert halfway is not None
-        on_the_way = of_one_run(f"mean_validation_{name}").read(store, key)
-        looked_at = store.history(key)[f"validation_{name}"].dropna()
-        assert on_the_way is not None
-        assert on_the_way.number == pytest.approx(sum(looked_at) / len(looked_at))
-        assert len(looked_at) > 1
     assert of_one_run("failed").read(store, key) == (0.0, False, 0.0)
 
 
-@pytest.mark.parametrize("task", sorted(set(SMALL) - FETCHED))
+@pytest.mark.parametrize("task", ["text", "gan"])  # one that is supervised and one that is not
 def test_it_sweeps(task: str, tmp_path: Path, call: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     words = [f"{key.lstrip('+')}={value}".replace(" ", "") for key, value in SMALL[task].items()]
     done = call("train.py", "-m", *words, "training.epochs=1", "norm=batch,layer", "seed=0,1", "sweep.workers=1")
@@ -354,6 +343,9 @@ def test_it_sweeps(task: str, tmp_path: Path, call: Callable[..., subprocess.Com
         ({**SEGMENTS, "data": "cifar10"}, "scenes are made of grey images of 28×28 pixels"),
         ({**SEGMENTS, "data.augment": "crop"}, "data.augment: scenes have none"),
         ({**SEGMENTS, "net.widths": [4] * 6}, "whose poolings do not divide 48×48 images"),
+        ({**SEGMENTS, "net.dropout": 0.5}, "net.dropout: net=unet has no dropout"),
+        ({**DETECTS, "net.dropout": 0.5}, "net.dropout: net=detector has no dropout"),
+        ({**DCGAN, "net.dropout": 0.5}, "net.dropout: net=dcgan has no dropout"),
         ({**SEGMENTS, "net": "detector"}, "unknown net 'detector' for this task"),
         ({**DETECTS, "net.widths": [4, 8]}, "net=detector has three widths"),
         ({**DETECTS, "data.batch_size": 50}, "data.batch_size=50 is more than the 40 training scenes"),

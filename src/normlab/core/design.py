@@ -1,6 +1,7 @@
 """An experiment's design, as its file in configs/experiment/ writes it."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -314,6 +315,7 @@ class Design(Strict):
         return self.scales[scale]
 
 
+@lru_cache(maxsize=1)
 def config_dir() -> Path:
     """The folder of normlab's own Hydra configuration: inside the installed package, or in the repository that it is run from."""
     package = Path(__file__).resolve().parents[1]

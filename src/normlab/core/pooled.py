@@ -69,16 +69,14 @@ def pool(effects: Sequence[Effect]) -> Pooled | None:
     y = np.array([np.mean(list(effect.by_seed.values())) for effect in effects])
     covariance = _covariance(effects)
     taus = np.concatenate([[0.0], np.geomspace(1e-3, LARGEST_TAU, POINTS - 1)])
-    logs, means, variances = np.empty(POINTS), np.empty(POINTS), np.empty(POINTS)
     ones = np.ones(len(y))
-    for place, tau in enumerate(taus):
-        factor = np.linalg.cholesky(covariance + tau**2 * np.eye(len(y)))
-        white_y, white_1 = np.linalg.solve(factor, np.stack([y, ones], axis=1)).T
-        precision = white_1 @ white_1
-        mean = white_1 @ white_y / precision
-        rest = white_y - white_1 * mean
-        logs[place] = -(tau**2) / 2 - np.log(np.diag(factor)).sum() - math.log(precision) / 2 - rest @ rest / 2
-        means[place], variances[place] = mean, 1 / precision
+    factors = np.linalg.cholesky(covariance + taus[:, None, None] ** 2 * np.eye(len(y)))  # (τ, settings, settings)
+    white_y, white_1 = np.moveaxis(np.linalg.solve(factors, np.stack([y, ones], axis=1)[None]), 2, 0)
+    precision = (white_1**2).sum(1)
+    means, variances = (white_1 * white_y).sum(1) / precision, 1 / precision
+    rest = white_y - white_1 * means[:, None]
+    determinants = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)
+    logs = -(taus**2) / 2 - determinants - np.log(precision) / 2 - (rest**2).sum(1) / 2
     density = np.exp(logs - logs.max())
     weights = density * np.gradient(taus)
     weights /= weights.sum()

@@ -1,7 +1,7 @@
 """Readings as texts: every way to write one, and what it means.
 
 - a column of a record: ``test_accuracy``, ``train_loss``, ``test_accuracy_decay_0.99``, ``jitter_decay_0.9``, ``train_seconds``, …
-- ``validation_accuracy@2``: after 2 epochs; ``mean_validation_accuracy``: over all looks on the way
+- ``validation_accuracy@2``: after 2 epochs; ``mean_validation_accuracy``: over the tenths of a training
 - ``epochs_to@0.9``, ``steps_to@0.9``, ``seconds_to@0.9``: until the validation accuracy first reaches 0.9
 - ``lowest_train_loss``, ``accuracy_at_loss@0.3``, ``accuracy_gap@0.3``, ``roughness@0.5,1.5``, ``test_gap_decay_0.99``, ``failed``,
   ``collapsed``, ``loss_spread``

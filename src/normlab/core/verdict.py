@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from normlab.core.claim import Claim, Contrast
+from normlab.core.claim import Claim, Contrast, Finding
 from normlab.core.effects import CellReader
 from normlab.core.looks import Looks
 from normlab.core.moderation import BED, p_moderator
@@ -24,10 +24,8 @@ NO_INFORMATION = "no information: both arms are the same runs"
 NO_CONDITION = "its condition is not established"
 
 
-def check_exactly(claim: Claim) -> ClaimResult:
-    """The verdict on an exact claim, by its computation."""
-    assert claim.check is not None
-    finding = claim.check()
+def found_exactly(claim: Claim, finding: Finding) -> ClaimResult:
+    """The verdict on an exact claim, by what its computation found."""
     return ClaimResult(claim, [], finding, verdict=Verdict(Word.VERIFIED if finding.holds else Word.FALSIFIED))
 
 

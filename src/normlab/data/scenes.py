@@ -21,6 +21,7 @@ MOST = 3  # things in a scene
 CLUTTER, PIECE = 10, 7  # pieces of other images, and pixels of each
 INK = 0.3  # from which on a pixel belongs to the thing
 APART = 0.1  # of the smaller of two boxes may be under the other
+CENTRES = 6  # pixels that two centres are apart at least, across or down
 TRIES = 20
 HELD_OUT = 10_000  # training images that validation scenes are made of
 SCENES = {"train": 2000, "test": 1000}  # where the configuration says nothing
@@ -85,7 +86,7 @@ def _things(made: Scenes, scene: int, wanted: int, images: Tensor, labels: Tenso
         first, last = (torch.stack([columns[at, 0], rows[at, 0]]) for at in (0, -1))
         corner = torch.tensor([left, top])
         box = torch.cat([corner + first, corner + last + 1]).float()
-        if any(_hidden(box, other) > APART for other in made.boxes[scene, :placed]):
+        if any(_hidden(box, other) > APART or _near(box, other) for other in made.boxes[scene, :placed]):
             continue
         part = made.images[scene, 0, top : top + size, left : left + size]
         torch.maximum(part, thing, out=part)
@@ -94,6 +95,11 @@ def _things(made: Scenes, scene: int, wanted: int, images: Tensor, labels: Tenso
         placed += 1
         if placed == wanted:
             return
+
+
+def _near(one: Tensor, other: Tensor) -> bool:
+    """Whether two centres are too close to be told apart on a coarse map."""
+    return bool(((one[:2] + one[2:] - other[:2] - other[2:]).abs() / 2).max() < CENTRES)
 
 
 def _hidden(one: Tensor, other: Tensor) -> float:

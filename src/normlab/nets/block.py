@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from normlab.config import NetConfig, NormConfig
-from normlab.errors import MisfitError
+from normlab.errors import MisfitError, NormlabError
 from normlab.nets.disturbance import Disturbance
 from normlab.nets.dropout import SeededDropout
 from normlab.norms import make_norm, method_of
@@ -86,6 +86,13 @@ class Parts:
     def dropout(self) -> list[nn.Module]:
         """What stands before the head."""
         return [SeededDropout(self.net.dropout)] if self.net.dropout else []
+
+    def refuse_dropout(self) -> None:
+        """Raises:
+        NormlabError: if the net is to have dropout: this one has no place for it.
+        """
+        if self.net.dropout:
+            raise NormlabError(f"net.dropout: net={self.net.name} has no dropout")
 
     def close_branch(self, norm: nn.Module) -> None:
         """Let the norm that closes a residual branch start at γ = 0 where ``net.zero_init_residual`` (Goyal et al. 2017)."""

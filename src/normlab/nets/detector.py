@@ -21,6 +21,7 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
         NormlabError: for other than three widths, or images whose sides are no multiples of 4.
     """
     net = parts.net
+    parts.refuse_dropout()
     if len(net.widths) != 3 or shape[1] % STRIDE or shape[2] % STRIDE:
         raise NormlabError(
             f"net=detector has three widths and reads images whose sides are multiples of {STRIDE}, not {shape[1]}×{shape[2]}"

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from normlab.errors import NormlabError
+from normlab.errors import MisfitError, NormlabError
 from normlab.nets.block import Parts
 from normlab.seeds import generator
 
@@ -21,6 +21,12 @@ class TokenNorm(nn.Module):
     def __init__(self, parts: Parts, features: int) -> None:
         super().__init__()
         self.norm = parts.norm(features, "fc")
+        if hasattr(self.norm, "attach"):
+            raise MisfitError(
+                f"norm={parts.norm_config.name} follows the layer that it watches; here norms stand before and behind branches"
+            )
+        if parts.norm_config.statistics_batch:
+            raise MisfitError("norm.statistics_batch: a transformer's norms see tokens, not samples")
 
     def forward(self, tokens: Tensor) -> Tensor:
         found: Tensor = self.norm(tokens.flatten(0, 1))

@@ -54,6 +54,7 @@ def build(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
     Raises:
         NormlabError: for images whose sides the poolings do not divide.
     """
+    parts.refuse_dropout()
     pools = 2 ** (len(parts.net.widths) - 1)
     if shape[1] % pools or shape[2] % pools:
         raise NormlabError(

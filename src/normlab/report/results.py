@@ -14,7 +14,6 @@ from normlab.core.claim import Claim, Text
 from normlab.core.design import Design
 from normlab.core.readings import higher_is_better, of_one_run
 from normlab.core.trial import ClaimResult, SettingResult
-from normlab.core.verdict import check_exactly
 from normlab.data import SERIES_SETS
 from normlab.report.choice import Situation
 from normlab.report.style import DATA_TITLES
@@ -23,6 +22,7 @@ from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander, filled
 from normlab.sweeps.planned import Expansion
 from normlab.verdicts.cells import cell_table
+from normlab.verdicts.exact import Findings
 from normlab.verdicts.looks import expand_and_judge
 
 
@@ -109,7 +109,8 @@ class Results:
     def load(cls, design: Design, claims: Sequence[Claim], scale: str, store: Store, composer: Composer) -> "Results":
         expansion, tested = expand_and_judge(Expander(design, scale, store, composer), claims)
         found = {result.claim.id: result for result in tested}
-        return cls(design, scale, store, expansion, [found.get(c.id) or check_exactly(c) for c in claims], composer)
+        exact = Findings(store.root)
+        return cls(design, scale, store, expansion, [found.get(c.id) or exact.of(c) for c in claims], composer)
 
     @cached_property
     def cells(self) -> pd.DataFrame:

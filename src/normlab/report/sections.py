@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from normlab.core.claim import Text
-from normlab.core.reading import Reading
-from normlab.core.readings import parse
+from normlab.core.over_runs import OverRuns
+from normlab.core.readings import check
 from normlab.core.trial import ClaimResult
 from normlab.core.verdict import add_q_values, verdict_rows, verdict_table
 from normlab.report.overview import Block
@@ -53,20 +53,21 @@ class Section:
         if again := self._trained_again(result):
             notes.append(
                 Text(
-                    f"{again} nets were trained again to be asked this, on another processor, and ended in slightly other weights than "
-                    "those of their records",
-                    f"{again} 個のネットは、この測定のために別のプロセッサで学習し直し、記録とはわずかに異なる重みになった",
+                    f"{again} nets were trained again to be asked this, and ended in other weights than those of their records",
+                    f"{again} 個のネットは、この測定のために学習し直したところ、記録とは異なる重みになった",
                 )
             )
         return notes
 
     def _trained_again(self, result: ClaimResult) -> int:
         """How many nets that a claim reads evaluations of ended in other weights than those of their records."""
-        readings = [parse(name) for name in result.claim.readings(self.results.scale)]
-        asked = {r.evaluation for r in readings if isinstance(r, Reading) and r.evaluation}
+        readings = [check(name) for name in result.claim.readings(self.results.scale)]
+        asked = {(r.each if isinstance(r, OverRuns) else r).evaluation for r in readings}
         keys = {key for setting in result.settings for part in setting.parts for key in part.effects.keys}
         store = self.results.store
-        return sum(any(OF_OTHER_WEIGHTS in (store.evaluation(key, name) or {}) for name in asked) for key in keys)
+        return sum(
+            any(OF_OTHER_WEIGHTS in (store.evaluation(key, name) or {}) for name in asked if name) for key in keys
+        )
 
 
 def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) -> list[Section]:

@@ -158,13 +158,21 @@ def execute(
         record = missing_record(config, reason, experiment, role)
     else:
         record = make_record(config, result, time.perf_counter() - started, experiment, role)
+        if pretrained is not None:
+            record.facts["source_weights_sha256"] = weights_sha256(dict(pretrained))
         store.put_weights(record.facts["run_key"], result.weights)
     if whole and other_weights(earlier, record.facts):
         print(
             f"note: run {run_key(config)}, trained again, ended in other weights than those of its record, which stays",
             file=sys.stderr,
         )
-        record = Record(earlier, record.table)
+        record = Record(
+            earlier,
+            [
+                {str(name): value for name, value in row.items()}
+                for row in store.history(run_key(config)).to_dict("records")
+            ],
+        )
     else:
         store.put(record)
     store.savepoint(record.facts["run_key"]).remove()

@@ -253,7 +253,9 @@ class Store:
 
     def weights_again(self, run_key: str) -> dict[str, Tensor] | None:
         """Final weights of a run trained again, as on another processor, that are not those of its record; None if there are none whole."""
-        files = sorted((self.root / "weights").glob(f"{run_key}-*.pt"))
+        files = sorted(
+            (self.root / "weights").glob(f"{run_key}-*.pt"), key=lambda file: file.stat().st_mtime_ns
+        )  # the first for good
         found = (_read_weights(file, file.stem.partition("-")[2]) for file in files)
         return next((weights for weights in found if weights is not None), None)
 

@@ -17,10 +17,17 @@ def load_recipe(name: str) -> dict[str, Any]:
     Raises:
         NormlabError: if there is none.
     """
-    files = {file.stem: file for folder in config_dirs()[::-1] for file in (folder / "recipe").glob("*.yaml")}
-    if name not in files:
-        raise NormlabError(f"unknown recipe {name!r}; there are {', '.join(sorted(files))}")
-    return dict(_content(files[name], files[name].stat().st_mtime_ns))
+    file = _file("recipe", name)
+    if file is None:
+        known = {file.stem for folder in config_dirs() for file in (folder / "recipe").glob("*.yaml")}
+        raise NormlabError(f"unknown recipe {name!r}; there are {', '.join(sorted(known))}")
+    return dict(_content(file, file.stat().st_mtime_ns))
+
+
+def _file(group: str, option: str) -> Path | None:
+    """The file of a group's option; normlab's own comes before one of the working directory."""
+    plain = Path(option).name == option
+    return next((f for folder in config_dirs() if plain and (f := folder / group / f"{option}.yaml").is_file()), None)
 
 
 @lru_cache(maxsize=256)
@@ -66,7 +73,7 @@ def _fitting(recipe: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
 
 def _fields(group: str, option: str) -> set[str] | None:
     """The fields of a group's option; None if there is no such file."""
-    file = next((f for folder in config_dirs() if (f := folder / group / f"{option}.yaml").is_file()), None)
+    file = _file(group, option)
     return set(_content(file, file.stat().st_mtime_ns)) if file else None
 
 

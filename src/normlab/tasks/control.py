@@ -16,6 +16,8 @@ from normlab.nets import make_net, mlp, net_version
 from normlab.seeds import generator
 from normlab.tasks.task import Task
 from normlab.training.optim import make_optimizer, make_schedule
+from normlab.training.savepoint import put_back, state_of
+from normlab.training.statistics import can_recalibrate, recalibrated
 
 # name: (its name in gymnasium, numbers that are observed, actions, version)
 ENVIRONMENTS = {"cartpole": ("CartPole-v1", 4, 2, 1), "acrobot": ("Acrobot-v1", 6, 3, 1)}
@@ -29,6 +31,7 @@ EXPLORED = 0.25  # of all steps, over which the share of random actions falls fr
 LAST = 0.05
 DISCOUNT = 0.99
 EXTRA = "normlab[control]"
+ARITHMETIC = 1  # bumped when what is learned from, or how it is explored, changes; part of every run's key
 
 Policy = Callable[[Tensor], Tensor]
 
@@ -104,7 +107,7 @@ class Agent:
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
         self.config, self.device, self.name = config, device, config.data.name
-        _, observed, self.actions, _ = environment(config.data)
+        _, self.observed, self.actions, _ = environment(config.data)
         self.net, self.target = net_of(config).to(device), net_of(config).to(device)
         self.target.load_state_dict(self.net.state_dict())
         self.target.eval()
@@ -118,7 +121,7 @@ class Agent:
         self.world = World(self.name, config.seed)
         self.source = generator(config.seed, "exploration")
         # (s, s', action, reward, whether the episode ended)
-        self.memory = torch.zeros(REMEMBERED, 2 * observed + 3)
+        self.memory = torch.zeros(REMEMBERED, 2 * self.observed + 3)
         self.known = 0
 
     def step(self, number: int, loss: Tensor) -> None:
@@ -172,7 +175,17 @@ class Agent:
         return {f"validation_{RETURN.name}": self._played(self.config.data.validation_size, "validation")}
 
     def measure(self) -> dict[str, float]:
-        return self.validate() | {f"test_{RETURN.name}": self._played(self.config.data.test_size or EPISODES, "test")}
+        """As played with running statistics, and with ones recalibrated over what was last seen (``_recalibrated``)."""
+        measures = {}
+        parts = {"validation": self.config.data.validation_size, "test": self.config.data.test_size or EPISODES}
+        for part, episodes in parts.items():
+            measures[f"{part}_{RETURN.name}"] = self._played(episodes, part)
+        if can_recalibrate(self.net):
+            seen = _as_input(self.memory[: self.known, : self.observed].to(self.device))
+            with recalibrated(self.net, seen):
+                for part, episodes in parts.items():
+                    measures[f"{part}_{RETURN.name}_recalibrated"] = self._played(episodes, part)
+        return measures
 
     def _played(self, episodes: int, part: str) -> float:
         """The same episodes for all runs."""
@@ -202,18 +215,17 @@ class Agent:
         return {name: value.detach().cpu().clone() for name, value in self.net.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
-        return {
-            "net": self.net.state_dict(),
+        return state_of(self.net) | {
             "target": self.target.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict() if self.schedule else None,
             "world": self.world.state(),
             "memory": self.memory[: self.known],
-            "source": self.source.get_state(),
+            "exploration": self.source.get_state(),
         }
 
     def go_on(self, state: Mapping[str, Any]) -> None:
-        self.net.load_state_dict(state["net"])
+        put_back(self.net, state)
         self.target.load_state_dict(state["target"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.schedule:
@@ -221,7 +233,7 @@ class Agent:
         self.world.go_on(state["world"])
         self.known = len(state["memory"])
         self.memory[: self.known] = state["memory"]
-        self.source.set_state(state["source"])
+        self.source.set_state(state["exploration"])
 
 
 def _as_input(seen: Tensor) -> Tensor:
@@ -245,10 +257,17 @@ def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tenso
         "measure.train_set": config.measure.train_set,
         "numerics.cuda_graph": config.numerics.cuda_graph,
         "numerics.checkpoint": config.numerics.checkpoint,
+        "numerics.amp": config.numerics.amp,
+        "measure.phases": config.measure.phases is not None,
     }
     for name in (name for name, given in refused.items() if given):
         raise NormlabError(f"{name} is nothing that task=control knows")
-    return Agent(config, device)
+    agent = Agent(config, device)
+    if agent.steps < agent.first:
+        raise NormlabError(
+            f"{agent.steps} steps in the environment: learning begins after {agent.first}; take more of data.train_size"
+        )
+    return agent
 
 
 def net_of(config: RunConfig) -> nn.Module:
@@ -277,7 +296,7 @@ def data_version(data: DataConfig) -> int:
 
 
 def version(net: NetConfig) -> str:
-    return net_version(net, NETS)
+    return f"{net_version(net, NETS)}-{ARITHMETIC}"
 
 
 def cost(config: RunConfig) -> float:

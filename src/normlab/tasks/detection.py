@@ -29,6 +29,7 @@ FOUND = 20  # boxes at most that a scene is said to have
 NEAR = 0.7  # how fast what is expected about a centre falls, in places of the map
 BOX_WEIGHT = 1.0  # of the boxes' loss beside that of the centres
 EXTRA = "normlab[detection]"
+ARITHMETIC = 1  # bumped when targets, loss or prior change; part of every run's key
 
 
 def targets(scenes: Scenes, classes: int) -> Tensor:
@@ -78,7 +79,12 @@ def boxes_in(outputs: Tensor) -> list[dict[str, Tensor]]:
     scene = torch.arange(N)[:, None]
     sides = outputs[:, classes:].permute(0, 2, 3, 1)[scene, rows, columns]
     x, y = columns + 0.5, rows + 0.5
-    told = torch.stack([x - sides[..., 0], y - sides[..., 1], x + sides[..., 2], y + sides[..., 3]], dim=-1) * STRIDE
+    left, top = x - sides[..., 0], y - sides[..., 1]
+    right, bottom = (
+        torch.maximum(left, x + sides[..., 2]),
+        torch.maximum(top, y + sides[..., 3]),
+    )  # empty, not turned inside out
+    told = torch.stack([left, top, right, bottom], dim=-1) * STRIDE
     return [
         {"boxes": b[s > 0], "scores": s[s > 0], "labels": c[s > 0]} for b, s, c in zip(told, best, labels, strict=True)
     ]
@@ -97,6 +103,20 @@ def boxes_of(wanted: Tensor) -> list[dict[str, Tensor]]:
     return found
 
 
+def coco() -> tuple[Any, Any]:
+    """What pycocotools judges with.
+
+    Raises:
+        NormlabError: where it is not installed.
+    """
+    try:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ImportError:
+        raise NormlabError(f"task=detection is measured by pycocotools: pip install '{EXTRA}'") from None
+    return COCO, COCOeval
+
+
 def average_precision(outputs: Tensor, wanted: Tensor) -> float:
     """The mean over classes and over overlaps of 0.5, 0.55, … 0.95 of the area under precision over recall, as COCO defines it; by
     pycocotools.
@@ -104,11 +124,7 @@ def average_precision(outputs: Tensor, wanted: Tensor) -> float:
     Raises:
         NormlabError: where that is not installed.
     """
-    try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-    except ImportError:
-        raise NormlabError(f"task=detection is measured by pycocotools: pip install '{EXTRA}'") from None
+    COCO, COCOeval = coco()
     classes = wanted.shape[1] - BOX - 1
     there, said = _as_coco(boxes_of(wanted.cpu())), _as_coco(boxes_in(outputs.cpu()))
     known = {
@@ -122,12 +138,12 @@ def average_precision(outputs: Tensor, wanted: Tensor) -> float:
         truth.dataset = known | {"annotations": there}
         truth.createIndex()
         judged = COCOeval(truth, truth.loadRes(said), "bbox")
-        judged.params.maxDets = [1, 10, FOUND]
+        judged.params.maxDets, judged.params.areaRng, judged.params.areaRngLbl = [FOUND], [[0, 1e10]], ["all"]
         judged.evaluate()
         judged.accumulate()
     precision = judged.eval["precision"][
-        :, :, :, 0, -1
-    ]  # overlaps × recalls × classes, for all sizes; −1 for classes that are not there
+        :, :, :, 0, 0
+    ]  # overlaps × recalls × classes; −1 for classes that are not there
     return float(precision[precision > -1].mean())
 
 
@@ -149,7 +165,7 @@ def _as_coco(scenes: list[dict[str, Tensor]]) -> list[dict[str, Any]]:
 
 def ignorance(splits: Splits) -> float:
     """The lowest loss of saying the same at every place of every scene: a score for each class, of a ladder, and the median of boxes."""
-    wanted, classes = splits.train.labels, splits.classes
+    wanted, classes = splits.train.labels.cpu(), splits.classes
     heat, centre = wanted[:, :classes].double(), wanted[:, -1] > 0
     boxes = wanted[:, classes:-1].movedim(1, -1)[centre]
     logits = torch.linspace(-15, 5, 401, dtype=torch.float64)[:, None]
@@ -186,7 +202,12 @@ def load(data: DataConfig, seed: int) -> Splits:
 
 
 def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tensor] | None) -> Supervised:
-    """The net on its scenes."""
+    """The net on its scenes.
+
+    Raises:
+        NormlabError: where what measures it is not installed, before hours are spent.
+    """
+    coco()
     return Supervised(config, load(config.data, config.seed), lambda: net_of(config), device, pretrained, DETECT)
 
 
@@ -206,7 +227,7 @@ def data_version(data: DataConfig) -> str:
 
 
 def version(net: NetConfig) -> str:
-    return net_version(net, NETS)
+    return f"{net_version(net, NETS)}-{ARITHMETIC}"
 
 
 def cost(config: RunConfig) -> float:

@@ -19,6 +19,7 @@ from normlab.tasks import quality
 from normlab.tasks.task import Task
 from normlab.training.as_seen import placed, planned_steps
 from normlab.training.optim import make_optimizer, make_schedule
+from normlab.training.savepoint import put_back, state_of
 
 NOISE = 32  # numbers that an image is made of
 FAKES = 1000  # images that are compared with as many real ones
@@ -29,6 +30,7 @@ def build_generator(parts: Parts, shape: tuple[int, int, int], classes: int) -> 
     upsampling → convolution → norm → ReLU, with a tanh over a last convolution (after Radford et al. 2016).
     """
     del classes
+    parts.refuse_dropout()
     channels, height, width = shape
     side, wide = (height // 4, width // 4), parts.net.widths[-1]
     layers: list[nn.Module] = [nn.Linear(NOISE, wide * side[0] * side[1]), nn.Unflatten(1, (wide, *side))]
@@ -140,22 +142,21 @@ class Adversaries:
         return {name: value.detach().cpu().clone() for name, value in self.nets.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
-        return {
-            "nets": self.nets.state_dict(),
+        return state_of(self.nets) | {
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "schedules": [schedule.state_dict() for schedule in self.schedules],
             "batches": self.batches.state(),
-            "source": self.source.get_state(),
+            "noise": self.source.get_state(),
         }
 
     def go_on(self, state: Mapping[str, Any]) -> None:
-        self.nets.load_state_dict(state["nets"])
+        put_back(self.nets, state)
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         for schedule, saved in zip(self.schedules, state["schedules"], strict=True):
             schedule.load_state_dict(saved)
         self.batches.go_on(state["batches"])
-        self.source.set_state(state["source"])
+        self.source.set_state(state["noise"])
 
     def _noise(self, count: int, source: torch.Generator) -> Tensor:
         return torch.randn(count, NOISE, generator=source).to(self.device)

@@ -19,6 +19,7 @@ from normlab.training.objective import Objective
 
 NETS = {"unet": (unet.build, 1)}
 SHAPE = (1, SIDE, SIDE)
+ARITHMETIC = 1  # bumped when the loss changes; part of every run's key
 
 
 def mean_iou(logits: Tensor, masks: Tensor) -> float:
@@ -93,7 +94,7 @@ def data_version(data: DataConfig) -> str:
 
 
 def version(net: NetConfig) -> str:
-    return net_version(net, NETS)
+    return f"{net_version(net, NETS)}-{ARITHMETIC}"
 
 
 def cost(config: RunConfig) -> float:

@@ -19,6 +19,7 @@ from normlab.training.statistics import can_recalibrate
 TEST, TARGET = 2_000, 500  # images asked of, and other images under the same corruption to adapt to
 AMOUNTS = (8, 32, 128)
 DRAWS = 3  # of that many images, for each corruption
+KNOWN = 0.1  # above chance, from which on a net has something to keep
 MIDDLE = 3  # the severity at which the amount of target images is varied
 
 
@@ -35,7 +36,7 @@ def corruptions(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, 
     - ``accuracy_style``, ``accuracy_style_<s>``, ``accuracy_style_adapted``: where every image has a contrast and brightness of its
       own
     - ``kept_…``: each of these as a share of what the net knows on clean images, (accuracy − chance) / (accuracy_clean − chance) with
-      chance = 1 / classes; undefined (NaN) for a net that knows nothing. ``kept_clean`` is 1.
+      chance = 1 / classes; undefined (NaN) for a net that knows next to nothing, less than ten points. ``kept_clean`` is 1.
 
     A net without running statistics has nothing to adapt: its adapted accuracies are its accuracies. Where a norm of the user's own
     keeps buffers and declares nothing of them, there are no adapted accuracies.
@@ -79,7 +80,7 @@ def _kept(accuracies: dict[str, float], chance: float) -> dict[str, float]:
     """Every accuracy above chance as a share of the clean one above chance."""
     known = accuracies["accuracy_clean"] - chance
     return {
-        name.replace("accuracy", "kept", 1): (value - chance) / known if known > 0 else math.nan
+        name.replace("accuracy", "kept", 1): (value - chance) / known if known >= KNOWN else math.nan
         for name, value in accuracies.items()
     }
 

@@ -5,6 +5,7 @@ import io
 import pickle
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,40 @@ from normlab.training.statistics import RunningStatistics
 
 EVERY_SECONDS = 60.0
 DIGEST = hashlib.sha256().digest_size  # bytes in front of the state
+
+
+def state_of(net: nn.Module) -> dict[str, Any]:
+    """Everything of a net that training changes: weights and buffers, every generator, the global ones among them, and what norms remember
+    besides.
+    """
+    return {
+        "net": net.state_dict(),
+        "sources": [source.get_state() for source in _sources(net)],
+        "global_source": torch.get_rng_state(),
+        "global_sources_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "memories": [norm.memory() for norm in _remembering(net)],
+    }
+
+
+def put_back(net: nn.Module, state: Mapping[str, Any]) -> None:
+    """Put a net where :func:`state_of` was taken."""
+    net.load_state_dict(state["net"])
+    for source, saved in zip(_sources(net), state["sources"], strict=True):
+        source.set_state(saved)
+    torch.set_rng_state(state["global_source"])
+    if state["global_sources_cuda"]:
+        torch.cuda.set_rng_state_all(state["global_sources_cuda"])
+    for norm, memory in zip(_remembering(net), state["memories"], strict=True):
+        norm.remember(memory)
+
+
+def _sources(net: nn.Module) -> list[torch.Generator]:
+    found = [getattr(module, "source", None) for module in net.modules()]
+    return [source for source in found if isinstance(source, torch.Generator)]
+
+
+def _remembering(net: nn.Module) -> list[Remembering]:
+    return [module for module in net.modules() if isinstance(module, Remembering)]
 
 
 class Training:
@@ -36,43 +71,22 @@ class Training:
         self.statistics, self.batches = statistics, batches
 
     def state(self) -> dict[str, Any]:
-        """Weights and buffers, the optimizer's and the schedule's state, running averages, the place in the data, every
-        generator, and what norms remember besides.
-        """
-        return {
-            "net": self.net.state_dict(),
+        """The net's, the optimizer's and the schedule's state, running averages, and the place in the data."""
+        return state_of(self.net) | {
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict() if self.schedule else None,
             "statistics": self.statistics.state(),
             "batches": self.batches.state(),
-            "sources": [source.get_state() for source in self._sources()],
-            "global_source": torch.get_rng_state(),
-            "global_sources_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
-            "memories": [norm.memory() for norm in self._remembering()],
         }
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Put everything where :meth:`state` was taken."""
-        self.net.load_state_dict(state["net"])
+        put_back(self.net, state)
         self.optimizer.load_state_dict(state["optimizer"])
         if self.schedule:
             self.schedule.load_state_dict(state["schedule"])
         self.statistics.go_on(state["statistics"])
         self.batches.go_on(state["batches"])
-        for source, saved in zip(self._sources(), state["sources"], strict=True):
-            source.set_state(saved)
-        torch.set_rng_state(state["global_source"])
-        if state["global_sources_cuda"]:
-            torch.cuda.set_rng_state_all(state["global_sources_cuda"])
-        for norm, memory in zip(self._remembering(), state["memories"], strict=True):
-            norm.remember(memory)
-
-    def _sources(self) -> list[torch.Generator]:
-        found = [getattr(module, "source", None) for module in self.net.modules()]
-        return [source for source in found if isinstance(source, torch.Generator)]
-
-    def _remembering(self) -> list[Remembering]:
-        return [module for module in self.net.modules() if isinstance(module, Remembering)]
 
 
 class Savepoint:
