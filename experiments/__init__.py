@@ -37,6 +37,7 @@ NAMES = (
     "cost",
     "methods",
     "tabular_series",
+    "scenes",
     "machinery",
 )
 LOCK = Path(__file__).parent / "claims.lock"

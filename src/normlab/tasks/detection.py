@@ -118,26 +118,31 @@ def coco() -> tuple[Any, Any]:
 
 
 def average_precision(outputs: Tensor, wanted: Tensor) -> float:
+    """:func:`precision_of` what outputs tell of, where targets say what stands there."""
+    classes = wanted.shape[1] - BOX - 1
+    return precision_of(boxes_in(outputs.cpu()), boxes_of(wanted.cpu()), classes)
+
+
+def precision_of(said: list[dict[str, Tensor]], there: list[dict[str, Tensor]], classes: int) -> float:
     """The mean over classes and over overlaps of 0.5, 0.55, … 0.95 of the area under precision over recall, as COCO defines it; by
-    pycocotools.
+    pycocotools. ``said`` and ``there`` are things a scene, the former with scores.
 
     Raises:
         NormlabError: where that is not installed.
     """
     COCO, COCOeval = coco()
-    classes = wanted.shape[1] - BOX - 1
-    there, said = _as_coco(boxes_of(wanted.cpu())), _as_coco(boxes_in(outputs.cpu()))
+    told, true = _as_coco(said), _as_coco(there)
     known = {
-        "images": [{"id": image} for image in range(len(wanted))],
+        "images": [{"id": image} for image in range(len(there))],
         "categories": [{"id": c} for c in range(classes)],
     }
-    if not (there and said):
+    if not (told and true):
         return 0.0
     with contextlib.redirect_stdout(io.StringIO()):  # it reports on its progress
         truth = COCO()
-        truth.dataset = known | {"annotations": there}
+        truth.dataset = known | {"annotations": true}
         truth.createIndex()
-        judged = COCOeval(truth, truth.loadRes(said), "bbox")
+        judged = COCOeval(truth, truth.loadRes(told), "bbox")
         judged.params.maxDets, judged.params.areaRng, judged.params.areaRngLbl = [FOUND], [[0, 1e10]], ["all"]
         judged.evaluate()
         judged.accumulate()
