@@ -38,6 +38,7 @@ NAMES = (
     "methods",
     "tabular_series",
     "scenes",
+    "control",
     "machinery",
 )
 LOCK = Path(__file__).parent / "claims.lock"
