@@ -1,5 +1,6 @@
 """Every task trains, learns, resumes, sweeps, is recorded and read through the same code."""
 
+import json
 import math
 import random
 import subprocess
@@ -301,6 +302,8 @@ def test_a_record_is_kept_and_read(composer: Composer, task: str, tmp_path: Path
         assert at_end is not None
         assert halfway is not None
     assert of_one_run("failed").read(store, key) == (0.0, False, 0.0)
+    made_with = json.loads((store.facts(key) or {})["environment"])
+    assert {"torch", *TASKS[task].packages} <= made_with.keys()
 
 
 @pytest.mark.parametrize("task", ["text", "gan"])  # one that is supervised and one that is not

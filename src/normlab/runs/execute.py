@@ -21,7 +21,7 @@ from normlab.errors import NormlabError
 from normlab.runs.key import run_key, scientific, versions
 from normlab.runs.store import Store, other_weights, weights_sha256
 from normlab.targets import users_errors_told
-from normlab.tasks import Listener, Result, train
+from normlab.tasks import Listener, Result, task_of, train
 
 
 @lru_cache(maxsize=1)
@@ -77,7 +77,9 @@ def make_record(config: RunConfig, result: Result, seconds: float, experiment: s
         "config": json.dumps(scientific(config), sort_keys=True),
         "measured": json.dumps(config.measure.model_dump(), sort_keys=True),
         "versions": json.dumps(versions(config), sort_keys=True),
-        "environment": json.dumps(environment(), sort_keys=True),
+        "environment": json.dumps(
+            environment() | {name: version(name) for name in task_of(config).packages}, sort_keys=True
+        ),
     }
     return Record(facts, result.history)
 

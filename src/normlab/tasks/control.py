@@ -303,4 +303,4 @@ def cost(config: RunConfig) -> float:
     return config.training.epochs * (config.data.train_size or STEPS) * 0.02
 
 
-TASK = Task("control", {RETURN.name: RETURN}, make, net_of, data_version, version, cost)
+TASK = Task("control", {RETURN.name: RETURN}, make, net_of, data_version, version, cost, ("gymnasium",))

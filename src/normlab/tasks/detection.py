@@ -240,4 +240,13 @@ def cost(config: RunConfig) -> float:
     return scenes * sum(config.net.widths) ** 2 * 1e-4
 
 
-TASK = Task("detection", {AVERAGE_PRECISION.name: AVERAGE_PRECISION}, make, net_of, data_version, version, cost)
+TASK = Task(
+    "detection",
+    {AVERAGE_PRECISION.name: AVERAGE_PRECISION},
+    make,
+    net_of,
+    data_version,
+    version,
+    cost,
+    ("pycocotools",),
+)

@@ -22,6 +22,7 @@ class Task:
         net: the nets of a configuration, untrained and without its data.
         versions: of the data and of the net, which go into a run's key.
         cost: of a run, in arbitrary units, for sweeps that take long ones first.
+        packages: that decide what is measured besides PyTorch; their versions go into a run's record.
     """
 
     name: str
@@ -31,3 +32,4 @@ class Task:
     data_version: Callable[[DataConfig], int | str]
     net_version: Callable[[NetConfig], str]
     cost: Callable[[RunConfig], float]
+    packages: tuple[str, ...] = ()
