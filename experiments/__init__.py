@@ -39,6 +39,7 @@ NAMES = (
     "tabular_series",
     "scenes",
     "control",
+    "transformer",
     "machinery",
 )
 LOCK = Path(__file__).parent / "claims.lock"
