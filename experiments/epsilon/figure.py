@@ -1,4 +1,4 @@
-"""Test accuracy over ε."""
+"""Test accuracy over ε, each at its best rate."""
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -25,6 +25,6 @@ def _epsilons(ax: Axes, results: Results, setting: str) -> None:
     groups = [[100 * v for v in results.values(rows[rows["norm.eps"] == value], "test_accuracy")] for value in values]
     if all(groups):
         draw_line(ax, values, groups, label="", colour=COLOURS["batch"])
-    ax.set(title=f"{results.title(setting)}: ε", xlabel="ε")
+    ax.set(title=results.title(setting), xlabel="ε added to the variance")
     plain_log_axis(ax)
     accuracy_axis(ax)
