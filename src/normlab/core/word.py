@@ -28,6 +28,10 @@ class Word(StrEnum):
 
 NOT_SO = frozenset({Word.OPPOSED, Word.NEGLIGIBLE, Word.ABSENT})  # words of settings in which a claim is not so
 TESTED = (Word.SUPPORTED, Word.OPPOSED, Word.NEGLIGIBLE, Word.ABSENT)  # words of settings that a test gives
+OF_CLAIMS = (
+    Word.HOLDS, Word.VERIFIED, Word.MOSTLY_HOLDS, Word.DEPENDS, Word.VARIES, Word.NO_DIFFERENCE, Word.ABSENT, Word.CONTRADICTED,
+    Word.FALSIFIED, Word.BORDERLINE, Word.UNRESOLVED, Word.NOT_RUN,
+)  # in the order in which they are shown  # fmt: skip
 DECIDED = frozenset(Word) - {Word.UNRESOLVED, Word.NOT_RUN, Word.BORDERLINE}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from normlab.core.record import write_atomically
-from normlab.core.word import Word
+from normlab.core.word import OF_CLAIMS, Word
 from normlab.errors import NormlabError
 from normlab.report.sections import Section
 from normlab.runs.store import Store
@@ -24,7 +24,7 @@ def table(sections: list[Section], scale: str, store: Store) -> str:
     several = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"
     when = f", {dates[0]} to {dates[-1]}" if len(dates) > 1 else f", {dates[0]}" if dates else ""
     device = " and ".join(f"{cpu}, torch {torch}" for cpu, torch in sorted(machines))
-    words = [word for word in Word if any(r.verdict.word is word for s in sections for r in s.claims)]
+    words = [word for word in OF_CLAIMS if any(r.verdict.word is word for s in sections for r in s.claims)]
     lines = [
         f"Scale `{scale}`: {len(keys)} runs, {several} reporting seeds a cell; {device}{when}.",
         "",
