@@ -13,7 +13,7 @@ from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.core.effects import Effects
 from normlab.core.looks import Looks
 from normlab.core.trial import ClaimResult, PartResult, SettingResult
-from normlab.core.word import Verdict, Word
+from normlab.core.word import OF_CLAIMS, Verdict, Word
 from normlab.report.build import build
 from normlab.report.page import write_page
 from normlab.site.answers import answer, extremes
@@ -186,6 +186,18 @@ def test_an_answer_names_where_it_holds_and_where_not() -> None:
     assert "yes in MNIST · batch 0; MNIST · batch 1" in told
     assert "no in MNIST · batch 2" in told
     assert "バッチ 2" in answer(result, JAPANESE, {})
+
+
+@pytest.mark.parametrize(
+    "word", [word for word in OF_CLAIMS if word not in (Word.UNRESOLVED, Word.BORDERLINE, Word.NOT_RUN)]
+)
+def test_a_word_that_decides_is_not_told_as_undecided(word: Word) -> None:
+    result = result_of([[0.02, 0.03, 0.04]] * 3)
+    for setting in result.settings:
+        setting.verdict = Verdict(Word.ABSENT)
+    result.verdict = Verdict(word)
+    assert not answer(result, ENGLISH, {}).startswith("Not decided")
+    assert not answer(result, JAPANESE, {}).startswith("未判定")
 
 
 def test_a_lucky_wide_interval_is_not_called_as_good_as_the_best() -> None:

@@ -68,8 +68,8 @@ def pooled(result: ClaimResult) -> Text | None:
     found = result.pooled
     if found is None:
         return None
-    numbers = f"{found.mean:+.1f} δ [{found.low:+.1f}, {found.high:+.1f}]"
-    a_new_one = f"[{found.predict_low:+.1f}, {found.predict_high:+.1f}]"
+    numbers = f"{found.mean:+.1f} δ [{found.low:+.1f}, {found.high:+.1f}]".replace("-", "−")
+    a_new_one = f"[{found.predict_low:+.1f}, {found.predict_high:+.1f}]".replace("-", "−")
     chances = [round(100 * p) for p in (found.pr_support, found.pr_negligible, found.pr_opposed)]
     return Text(
         f"over settings like these {numbers}; in a further one {a_new_one}, with {chances[0]} % more than δ, {chances[1]} % less than δ "

@@ -29,6 +29,7 @@ def answer(result: ClaimResult, language: Language, japanese: Japanese) -> str:
         ),
         Word.VARIES: language(f"Now and then: yes {held}; no {failed}.", f"一定しない:成り立つのは{held}、成り立たないのは{failed}。"),
         Word.NO_DIFFERENCE: language("It makes no difference that matters.", "意味のある違いはない。"),
+        Word.ABSENT: language("No: nowhere large enough to matter.", "認められない:意味のある大きさの効果はどの設定にもない。"),
         Word.CONTRADICTED: language(f"No, {failed}.", f"成り立たない:{failed}。"),
     }  # fmt: skip
     if word is Word.DEPENDS:
