@@ -16,7 +16,9 @@ README = "\n".join(
     file.read_text(encoding="utf-8")
     for file in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 )
-COMMANDS = list(dict.fromkeys(re.findall(r"^ *(make [^#`\n]+?) *(?:#.*)?$", README, flags=re.MULTILINE)))
+# What stands in fences: a line of prose may begin with the verb "make".
+CODE = "\n".join(re.findall(r"^ *```.*\n((?:.*\n)*?) *```", README, flags=re.MULTILINE))
+COMMANDS = list(dict.fromkeys(re.findall(r"^ *(make [^#`\n]+?) *(?:#.*)?$", CODE, flags=re.MULTILINE)))
 COMMANDS += [f"make {words}" for words in re.findall(r"`make ([^`]+)`", README)]
 TRAINS = [c for c in COMMANDS if c.startswith("make train ARGS") or c.startswith('make train SCALE=cpu ARGS="-m')]
 # A name with everything in it that a shell, make or Hydra's grammar could stumble over.
