@@ -1,7 +1,6 @@
 """What simple models of scikit-learn reach on the same data: every net has to be better."""
 
 import json
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,26 +55,24 @@ def baselines(results: Results) -> pd.DataFrame:
 
 def simple_model(results: Results, setting: str) -> float:
     """What the simple model of a setting reaches: as it was found before, where the data are not there; else NaN."""
-    found = baseline(results.configs[setting])
-    before = results.bar(setting)
-    return before.value if found != found and before else found
+    config = results.configs[setting]
+    try:
+        found = results.computed(f"simple model of {setting}", lambda: baseline(config), json.dumps(config.plain()))
+        return float(found)
+    except NormlabError:
+        before = results.bar(setting)
+        return before.value if before else float("nan")
 
 
 def baseline(config: RunConfig) -> float:
-    """What the simple model of a task reaches; NaN where the data are not there.
+    """What the simple model of a task reaches.
 
     Classes: multinomial logistic regression on all values of a series. Forecasts: ridge regression on them. Stars: ridge regression on who
     and which film (everyone's and every film's own level).
+
+    Raises:
+        NormlabError: where the data are not there.
     """
-    try:
-        return _fitted(json.dumps(config.plain()))
-    except NormlabError:
-        return float("nan")
-
-
-@lru_cache(maxsize=8)
-def _fitted(text: str) -> float:
-    config = RunConfig.parse(json.loads(text))
     if config.task == "recommendation":
         people_and_films = make_pipeline(OneHotEncoder(handle_unknown="ignore"), Ridge(10.0))
         return _unexplained(people_and_films, recommendation.load(config.data, config.seed))

@@ -14,7 +14,7 @@ from normlab.report.overview import overview_figure
 from normlab.report.results import Question, Results
 from normlab.report.sections import Section, evaluate, overview, verdicts_of
 from normlab.report.style import use_style
-from normlab.report.tables import cell_means, claim_table, write_table
+from normlab.report.tables import as_plain, cell_means, claim_table, write_table
 from normlab.runs.store import Store
 from normlab.verdicts.registry import Lock
 
@@ -59,7 +59,8 @@ def _section(section: Section, store: Store, gallery: Gallery) -> None:
     if not section.claims or any(result.run for result in section.claims):
         shown = shown_by_experiment(results, section.question.source)
         section.drawn = gallery.show(name, shown, lambda: section.question.draw(results), results.caption())
-        section.table = section.question.table(results)
+        plain = results.computed("its table", lambda: as_plain(section.question.table(results)), shown)
+        section.table = plain and pd.DataFrame(**plain)
     if section.table is not None:
         write_table(section.table, store.root, f"{name}--table")
     for result in section.claims:

@@ -1,8 +1,9 @@
 """What the report reads: an experiment's cells joined with their runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -22,7 +23,7 @@ from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander, filled
 from normlab.sweeps.planned import Expansion
 from normlab.verdicts.cells import cell_table
-from normlab.verdicts.exact import Findings
+from normlab.verdicts.computed import Computed
 from normlab.verdicts.looks import expand_and_judge
 
 
@@ -109,8 +110,13 @@ class Results:
     def load(cls, design: Design, claims: Sequence[Claim], scale: str, store: Store, composer: Composer) -> "Results":
         expansion, tested = expand_and_judge(Expander(design, scale, store, composer), claims)
         found = {result.claim.id: result for result in tested}
-        exact = Findings(store.root)
-        return cls(design, scale, store, expansion, [found.get(c.id) or exact.of(c) for c in claims], composer)
+        computed = Computed(store.root)
+        judged = [found.get(c.id) or computed.finding(c) for c in claims]
+        return cls(design, scale, store, expansion, judged, composer)
+
+    def computed(self, name: str, compute: Callable[[], Any], *given: str) -> Any:
+        """What ``compute()`` gives, plain data; made once, and again when its code or what it is ``given`` has changed."""
+        return Computed(self.store.root).of(f"{self.design.name}: {name}", compute, *given)
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -196,7 +202,7 @@ class Results:
 
     def _table(self, name: str) -> pd.DataFrame:
         file = self.store.root / f"{name}.csv"
-        return pd.read_csv(file) if file.exists() else pd.DataFrame()
+        return _read_table(file, file.stat().st_mtime_ns) if file.exists() else pd.DataFrame()
 
     def linear(self, setting: str) -> float | None:
         """The test accuracy of a simple model on a setting's data; None while it is not known, or where something else is measured."""
@@ -275,3 +281,10 @@ class Results:
     def where(self) -> str:
         """Scale and device, for figures."""
         return f"scale {self.scale} · {self.device}"
+
+
+@lru_cache(maxsize=16)
+def _read_table(file: Path, written: int) -> pd.DataFrame:
+    """A table that is asked for a thousand times a report, as of when it was ``written``."""
+    del written
+    return pd.read_csv(file)

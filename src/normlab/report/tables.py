@@ -19,6 +19,11 @@ def write_table(table: pd.DataFrame, root: Path, name: str, folder: str = "table
     write_atomically(root / folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g").encode())
 
 
+def as_plain(table: pd.DataFrame | None) -> dict[str, list[Any]] | None:
+    """What ``pd.DataFrame(**…)`` makes the table of again, as plain data."""
+    return None if table is None else {"columns": list(table.columns), "data": table.to_numpy(dtype=object).tolist()}
+
+
 def claim_table(result: ClaimResult) -> pd.DataFrame:
     """All contrasts of a claim, a row each."""
     several = len(result.claim.cases) > 1

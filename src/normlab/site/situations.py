@@ -87,7 +87,7 @@ def fields(store: Store, scale: str) -> list[Field]:
         base = composer({**overrides[name], "norm": "none"})
         arms = []
         for each in names:
-            config = composer({**overrides[name], **situation.arm(method(each))})
+            config = composer({**overrides[name], **situation.arm(method(each, composer))})
             keys = known.reported(config)
             if len(keys) >= ENOUGH:
                 arms.append(_arm(each, keys, known.tuned(config), store))

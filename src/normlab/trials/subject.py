@@ -110,10 +110,10 @@ class Subject:
         return dict(self.overrides) | ({"norm.statistics_batch": size} if "samples" in self.mixes else {})
 
 
-def method(name: str) -> Subject:
-    """A registered method, as it stands.
+def method(name: str, composer: Composer | None = None) -> Subject:
+    """A registered method, as it stands; a ``composer`` that has others to compose, too, does so sooner.
 
     Raises:
         NormlabError: if there is none.
     """
-    return Subject(name, {"norm": name}, Composer()({"norm": name}).norm)
+    return Subject(name, {"norm": name}, (composer or Composer())({"norm": name}).norm)
