@@ -32,6 +32,7 @@ BESIDE: dict[tuple[str, str], dict[str, str]] = {  # what a choice cannot do wit
     ("net", "custom"): {"net.target": "tests.test_configs:a_net"},
     ("data", "own"): {"data.name": "digits"},
     ("data", "sums"): {"task": "text", "net": "lstm"},
+    ("data", "moby_dick"): {"task": "text", "net": "lstm"},
     ("net", "lstm"): {"task": "text", "data": "sums"},
     ("net", "dcgan"): {"task": "gan"},
     ("data", "movielens"): {"task": "recommendation", "net": "collaborative"},

@@ -18,13 +18,14 @@ from normlab.core.readings import of_one_run
 from normlab.data import SERIES_SETS, batches, scenes
 from normlab.data.images import Arrays
 from normlab.data.series import ITALY_POWER
+from normlab.data.text import find_text
 from normlab.errors import NormlabError
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key, scientific
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander
-from normlab.tasks import TASKS, forecast, quality, recommendation, text, train
+from normlab.tasks import TASKS, forecast, quality, recommendation, train
 from normlab.training.objective import PREDICT
 from tests.data.test_scenes import bars
 from tests.tasks.test_control import CARTPOLE
@@ -174,7 +175,7 @@ def test_it_trains_and_measures_its_own_metrics(composer: Composer, task: str, n
 def test_an_lstm_learns_what_can_be_known_of_sums(composer: Composer) -> None:
     """Where the plus, the equals sign and the semicolon stand is known; half of the digits are drawn at random."""
     result = train(make(composer, "text", "layer"))
-    assert result.measures["test_loss"] < 0.8 * math.log(len(text.CHARACTERS))
+    assert result.measures["test_loss"] < 0.8 * math.log(len(find_text("sums").alphabet))
     assert result.measures["test_accuracy"] > 0.3
 
 
@@ -182,9 +183,9 @@ def test_a_transformer_learns_of_sums_too_and_reads_nothing_that_is_to_come(comp
     net = {"net": "transformer", "net.widths": [32], "net.depth": 2, "optimizer": "adam", "optimizer.lr": 0.003}
     config = composer({**LSTM, **net, "norm": "layer", "training.epochs": 12})
     result = train(config)
-    assert result.measures["test_loss"] < 0.8 * math.log(len(text.CHARACTERS))
+    assert result.measures["test_loss"] < 0.8 * math.log(len(find_text("sums").alphabet))
     made = TASKS["text"].net(config)
-    letters = text.sums(3, torch.Generator().manual_seed(0))[:, :-1]
+    letters = find_text("sums").draw("train", 3, torch.Generator().manual_seed(0))[:, :-1]
     changed = letters.clone()
     changed[:, 20:] = 0
     torch.testing.assert_close(made(letters)[..., :20], made(changed)[..., :20])
@@ -271,15 +272,6 @@ def test_the_distance_of_normal_samples_is_the_formula() -> None:
     assert quality.frechet(first, first) == pytest.approx(0, abs=1e-9)
 
 
-def test_text_is_sums_that_are_right() -> None:
-    rows = text.sums(20, torch.Generator().manual_seed(0))
-    for row in rows.tolist():
-        line = "".join(text.CHARACTERS[number] for number in row)
-        for whole in line.split(";")[1:-1]:
-            left, right = whole.split("=")
-            assert sum(map(int, left.split("+"))) == int(right)
-
-
 @pytest.mark.parametrize("norm", ["batch", "layer"])
 def test_it_goes_on_bit_by_bit(composer: Composer, task: str, tmp_path: Path, norm: str) -> None:
     config = make(composer, task, norm, schedule="cosine")
@@ -320,7 +312,7 @@ def test_it_sweeps(task: str, tmp_path: Path, call: Callable[..., subprocess.Com
     ("overrides", "message"),
     [
         ({"task": "music"}, "unknown task 'music'"),
-        ({**LSTM, "data": "digits"}, "task=text reads data=sums"),
+        ({**LSTM, "data": "digits"}, "task=text reads data=sums, moby_dick, not data=digits"),
         ({**LSTM, "net": "cnn"}, "unknown net 'cnn' for this task"),
         ({**LSTM, "data.augment": "crop"}, "data.augment: texts have none"),
         ({**LSTM, "norm": "instance"}, "one value a channel"),

@@ -1,5 +1,6 @@
 """Data sets: one entry each in the registry below."""
 
+from normlab.data.book import MOBY_DICK
 from normlab.data.cifar10 import CIFAR10
 from normlab.data.digits import DIGITS
 from normlab.data.idx import FASHION_MNIST, MNIST
@@ -12,7 +13,7 @@ from normlab.errors import NormlabError
 
 IMAGE_SETS: dict[str, ImageSet] = {s.name: s for s in (DIGITS, MNIST, FASHION_MNIST, CIFAR10)}
 SERIES_SETS: dict[str, ImageSet] = {s.name: s for s in (*SERIES, VOICES)}
-DATA_SETS: dict[str, DataSet] = {s.name: s for s in (*IMAGE_SETS.values(), *SERIES_SETS.values(), MOVIELENS)}
+DATA_SETS: dict[str, DataSet] = {s.name: s for s in (*IMAGE_SETS.values(), *SERIES_SETS.values(), MOVIELENS, MOBY_DICK)}
 
 
 def find_image_set(name: str) -> ImageSet:

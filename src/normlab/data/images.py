@@ -15,7 +15,7 @@ from normlab.errors import NormlabError
 
 class Arrays(NamedTuple):
     """Images (N, C, H, W) and labels (N,), all uint8; of series float32 values (N, C, 1, T) in place of images, of ratings uint16 pairs
-    (N, 2).
+    (N, 2), of a text its characters one by one and the chapter of each.
     """
 
     train_images: np.ndarray

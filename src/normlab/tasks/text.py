@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from normlab.config import DataConfig, NetConfig, RunConfig
 from normlab.core.metric import CLASSIFICATION
 from normlab.data.batches import FIXED, Split, Splits, refuse_what_images_have
+from normlab.data.text import TEXTS, find_text
 from normlab.errors import NormlabError
 from normlab.nets import make_net, net_version
 from normlab.nets.block import Parts
@@ -18,56 +19,37 @@ from normlab.seeds import generator
 from normlab.tasks.supervised import Supervised
 from normlab.tasks.task import Task
 
-CHARACTERS = "0123456789+=;"
-LENGTH = 32  # characters of a sequence
 SIZES = {"train": 2000, "test": 1000}  # sequences, where the configuration says nothing
-DATA = {"sums": 1}  # name: version
-
-
-def sums(count: int, source: torch.Generator) -> Tensor:
-    """``count`` sequences of LENGTH + 1 characters, as their numbers: sums of two numbers below 100, such as ``7+35=42;``, one behind
-    the other from a random place on.
-    """
-    rows = []
-    for _ in range(count):
-        text = ""
-        first = int(torch.randint(0, 6, (1,), generator=source))
-        while len(text) < first + LENGTH + 1:
-            a, b = torch.randint(0, 100, (2,), generator=source).tolist()
-            text += f"{a}+{b}={a + b};"
-        rows.append([CHARACTERS.index(character) for character in text[first : first + LENGTH + 1]])
-    return torch.tensor(rows)
 
 
 def load(data: DataConfig, seed: int) -> Splits:
     """Sequences (N, T) and the character behind each of theirs (N, T); training ones are drawn by ``seed``.
 
     Raises:
-        NormlabError: for other data, and for what only images have.
+        NormlabError: for other data, for what only images have, and for a book that is not there.
     """
-    if data.name not in DATA:
-        raise NormlabError(f"task=text reads data={', '.join(DATA)}, not data={data.name}")
+    text = find_text(data.name)
     refuse_what_images_have(data, "texts")
 
-    def split(count: int, source: torch.Generator) -> Split:
-        whole = sums(count, source)
+    def split(part: str, count: int, source: torch.Generator) -> Split:
+        whole = text.draw(part, count, source)
         return Split(whole[:, :-1].contiguous(), whole[:, 1:].contiguous())
 
-    train = split(data.train_size or SIZES["train"], generator(seed, "subset"))
-    validation = split(data.validation_size, generator(FIXED, "validation"))
-    test = split(data.test_size or SIZES["test"], generator(FIXED, "test"))
+    train = split("train", data.train_size or SIZES["train"], generator(seed, "subset"))
+    validation = split("validation", data.validation_size, generator(FIXED, "validation"))
+    test = split("test", data.test_size or SIZES["test"], generator(FIXED, "test"))
     if len(train) < data.batch_size:
         raise NormlabError(f"data.batch_size={data.batch_size} is more than the {len(train)} training sequences")
-    return Splits(train, validation, test, (1, 1, LENGTH), len(CHARACTERS))
+    return Splits(train, validation, test, (1, 1, text.length), len(text.alphabet))
 
 
 class Reader(nn.Module):
     """Says at every position which character comes next: (N, T) characters → (N, classes, T) logits."""
 
-    def __init__(self, parts: Parts, kind: str, classes: int) -> None:
+    def __init__(self, parts: Parts, kind: str, length: int, classes: int) -> None:
         super().__init__()
         self.classes = classes
-        self.memory = Memory(parts, kind, classes, one_width(parts), LENGTH)
+        self.memory = Memory(parts, kind, classes, one_width(parts), length)
         self.head = nn.Sequential(*parts.head(self.memory.hidden, classes))
 
     def forward(self, input: Tensor) -> Tensor:
@@ -77,16 +59,17 @@ class Reader(nn.Module):
 
 
 class CausalTransformer(nn.Module):
-    """The same of an :class:`Encoder` in which no character looks at later ones: (N, T) characters, T ≤ 32 → (N, classes, T) logits."""
+    """The same of an :class:`Encoder` in which no character looks at later ones: (N, T) characters, no more than in
+    training → (N, classes, T) logits."""
 
-    def __init__(self, parts: Parts, classes: int) -> None:
+    def __init__(self, parts: Parts, length: int, classes: int) -> None:
         super().__init__()
         if len(parts.net.widths) != 1:
             raise NormlabError(f"net.widths={list(parts.net.widths)}: net=transformer has one, as in net.widths=[64]")
         (features,) = parts.net.widths
         self.classes = classes
         self.embed = nn.Linear(classes, features)
-        self.positions = positions(parts, LENGTH, features)
+        self.positions = positions(parts, length, features)
         self.encoder = Encoder(parts, features, causal=True)
         self.head = nn.Sequential(*parts.head(features, classes))
 
@@ -98,20 +81,17 @@ class CausalTransformer(nn.Module):
 
 def build_transformer(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """A :class:`CausalTransformer`."""
-    del shape
-    return CausalTransformer(parts, classes)
+    return CausalTransformer(parts, shape[-1], classes)
 
 
 def build_lstm(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """A :class:`Reader` of long short-term memories."""
-    del shape  # it reads sequences of any length
-    return Reader(parts, "lstm", classes)
+    return Reader(parts, "lstm", shape[-1], classes)
 
 
 def build_gru(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """A :class:`Reader` of gated recurrent units."""
-    del shape
-    return Reader(parts, "gru", classes)
+    return Reader(parts, "gru", shape[-1], classes)
 
 
 NETS = {"lstm": (build_lstm, 2), "gru": (build_gru, 1), "transformer": (build_transformer, 1)}
@@ -124,11 +104,12 @@ def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tenso
 
 def net_of(config: RunConfig) -> nn.Module:
     """The net."""
-    return make_net(config.net, config.norm, (1, 1, LENGTH), len(CHARACTERS), config.seed, NETS)
+    text = find_text(config.data.name)
+    return make_net(config.net, config.norm, (1, 1, text.length), len(text.alphabet), config.seed, NETS)
 
 
 def data_version(data: DataConfig) -> int:
-    return DATA.get(data.name, 0)
+    return TEXTS[data.name].version if data.name in TEXTS else 0
 
 
 def version(net: NetConfig) -> str:
@@ -137,7 +118,7 @@ def version(net: NetConfig) -> str:
 
 def cost(config: RunConfig) -> float:
     sequences = config.training.epochs * (config.data.train_size or SIZES["train"])
-    return sequences * LENGTH * (0.02 + config.net.widths[0] ** 2 * 1e-6)
+    return sequences * find_text(config.data.name).length * (0.02 + config.net.widths[0] ** 2 * 1e-6)
 
 
 TASK = Task("text", CLASSIFICATION, make, net_of, data_version, version, cost)
