@@ -32,7 +32,7 @@ class Expander:
         self.extra = extra or {}
         check_readings(design.readings(scale), design.tasks(scale), f"experiment {design.name}")
         self.looks: dict[Place, int] = {}
-        self._keys: dict[str, tuple[str, RunConfig]] = {}
+        self._runs: dict[str, dict[int, tuple[str, RunConfig]]] = {}
 
     def expand(self, grids: list[str] | None = None) -> Expansion:
         """The runs of all grids, or of those named."""
@@ -88,11 +88,12 @@ class Expander:
 
     def run(self, overrides: Overrides, seed: int) -> tuple[str, RunConfig]:
         """The key and configuration that overrides mean on a seed."""
-        identity = repr((overrides, seed))
-        if identity not in self._keys:
-            config = self.compose({**overrides, "seed": seed})
-            self._keys[identity] = run_key(config), config
-        return self._keys[identity]
+        seeds = self._runs.setdefault(repr(overrides), {})
+        if seed not in seeds:
+            like = next(iter(seeds.values()), None)  # composing takes longer than all else that expanding does
+            config = like[1].model_copy(update={"seed": seed}) if like else self.compose({**overrides, "seed": seed})
+            seeds[seed] = run_key(config), config
+        return seeds[seed]
 
     def plan(
         self,
