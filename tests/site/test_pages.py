@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from normlab.core.trial import ClaimResult, PartResult, SettingResult
 from normlab.core.word import OF_CLAIMS, Verdict, Word
 from normlab.report.build import build
 from normlab.report.page import write_page
-from normlab.site.answers import answer, extremes
+from normlab.site.answers import answer, extremes, notable
 from normlab.site.articles import load_articles, unplaced
-from normlab.site.forest import ENDS, FOLDED, panels
+from normlab.site.forest import EDGE, ENDS, FOLDED, IN_DELTAS, panels, summary_panel
 from normlab.site.language import ENGLISH, JAPANESE, LANGUAGES
 from normlab.site.literature import load_literature
 from normlab.site.pages import CLASSES, SHAPES, Site
@@ -176,6 +177,29 @@ def test_of_many_settings_the_strongest_and_the_weakest_are_open() -> None:
     ends = extremes(result)
     assert ends is not None
     assert (ends[0].at["batch"], ends[1].at["batch"]) == (FOLDED + 4, 0)
+
+
+def test_a_summary_has_a_mark_a_setting_in_units_of_delta_and_the_interval_of_an_only_one() -> None:
+    several = result_of([[0.02, 0.03, 0.04], [-0.01, 0.0, 0.01], [0.2, 0.3, 0.4]])  # δ is 0.01
+    several.settings[1].verdict = Verdict(Word.NEGLIGIBLE)
+    panel = summary_panel([several, result_of([[0.02, 0.03, 0.04]])], ENGLISH)
+    assert panel is not None
+    marked, single = panel.strips
+    assert marked.marks == [
+        (IN_DELTAS(3.0), Word.SUPPORTED), (IN_DELTAS(0.0), Word.NEGLIGIBLE), (IN_DELTAS(EDGE), Word.SUPPORTED),
+    ]  # fmt: skip
+    assert marked.effect == "+0.0 to +30.0 points in 3 settings"
+    assert not single.marks
+    assert single.effect.startswith("+3.0 [")
+    japanese = summary_panel([several], JAPANESE)
+    assert japanese is not None
+    assert japanese.strips[0].effect == "3 設定で +0.0 から +30.0ポイント"
+
+
+def test_findings_to_begin_with_are_those_that_the_articles_make_most_often() -> None:
+    strong, frequent = result_of([[0.2, 0.3, 0.4]]), result_of([[0.02, 0.03, 0.04]])
+    frequent.claim = replace(frequent.claim, id="frequent", sources=("A §1", "B intro"))
+    assert [r.claim.id for r in notable([strong, frequent], 1)] == ["frequent"]
 
 
 def test_an_answer_names_where_it_holds_and_where_not() -> None:

@@ -103,10 +103,12 @@ def told(setting: SettingResult, result: ClaimResult, language: Language, japane
 
 
 def notable(results: list[ClaimResult], count: int) -> list[ClaimResult]:
-    """The findings to begin with: decided claims whose effects are the largest against δ, words taking turns."""
+    """The findings to begin with: decided claims that the articles make most often, then those whose effects are the largest against δ,
+    words taking turns.
+    """
     ranked = sorted(
         (r for r in results if r.deciding and r.verdict.word in RANKS),
-        key=lambda r: (RANKS[r.verdict.word], -_weight(r)),
+        key=lambda r: (RANKS[r.verdict.word], -len(r.claim.sources), -_weight(r)),
     )
     by_word: dict[Word, list[ClaimResult]] = {}
     for result in ranked:

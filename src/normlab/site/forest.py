@@ -29,7 +29,10 @@ class Tick:
 
 @dataclass(frozen=True)
 class Strip:
-    """A row: what it is of, its word, its number as text, and in per cent of the axis its estimate, interval, seeds and zone."""
+    """A row: what it is of, its word, its number as text, and in per cent of the axis its estimate, interval, seeds and zone.
+
+    ``marks``, where a row sums up several settings: where each of them stands, and its word.
+    """
 
     label: str
     part: str
@@ -42,6 +45,7 @@ class Strip:
     seeds: Sequence[float]
     zone: tuple[float, float]
     untrained: bool = False
+    marks: Sequence[tuple[float, Word]] = ()
 
     @property
     def path(self) -> str:
@@ -204,43 +208,69 @@ def axis_title(unit: str, language: Language) -> str:
 
 
 def summary_panel(results: Sequence[ClaimResult], language: Language) -> Panel | None:
-    """A question's claims on one axis, in units of each one's δ: the setting that decides, with its interval."""
-    rows = [(r, r.deciding, r.deciding.deciding) for r in results if r.deciding and r.deciding.deciding.n]
-    rows = [row for row in rows if row[2].delta and math.isfinite(row[2].interval[1])]
-    if not rows:
+    """Claims on one axis, in units of each one's δ: all settings of each, or the interval of the only one."""
+    strips = [strip for result in results if (strip := _summary(result, language))]
+    if not strips:
         return None
-    limit = 8.0  # in δ: beyond it a mark stands at the edge
-    axis = Axis(-limit, limit, "number")
-
-    def at(value: float, part: PartResult) -> float:
-        return axis(min(max(value / part.delta, -limit), limit))
-
-    strips = [
-        Strip(
-            label=language.of(result.claim.statement),
-            part=result.claim.id,
-            word=result.verdict.word,
-            effect=sentences.interval(part) + language.of(sentences.unit_name(part.unit)),
-            n=part.n,
-            at=at(part.estimate, part),
-            low=at(part.interval[1], part),
-            high=at(part.interval[2], part),
-            seeds=[],
-            zone=(
-                axis(-1.0 if part.kind != "superiority" else 0.0),
-                axis(1.0 if part.kind != "noninferiority" else 0.0),
-            ),
-        )
-        for result, _, part in rows
-    ]
-    ticks = [Tick(axis(value), f"{value:+.0f} δ".replace("-", "−").replace("+0", "0")) for value in (-8, -4, 0, 4, 8)]
     words = (
         language("the other way", "逆向き"),
         language("shaded: too little to matter", "網掛け:意味のない大きさ"),
         language("as claimed", "主張どおり"),
     )
     title = language(
-        "effect in units of δ, the smallest that matters (8 δ and more at the edge)",
-        "効果(意味のある最小の大きさ δ を単位とし、8 δ 以上は端に置く)",
+        "effect in units of δ, the smallest that matters (8 δ and more at the edge), a mark a setting",
+        "効果(意味のある最小の大きさ δ を単位とし、8 δ 以上は端に置く)、設定ごとに一つの印",
     )
-    return Panel(title, ticks, axis(0.0), strips, words[1], words[0], words[2])
+    ticks = [
+        Tick(IN_DELTAS(value), f"{value:+.0f} δ".replace("-", "−").replace("+0", "0")) for value in (-8, -4, 0, 4, 8)
+    ]
+    return Panel(title, ticks, IN_DELTAS(0.0), strips, words[1], words[0], words[2])
+
+
+EDGE = 8.0  # in δ: what lies beyond stands here
+IN_DELTAS = Axis(-EDGE, EDGE, "number")
+
+
+def _summary(result: ClaimResult, language: Language) -> Strip | None:
+    """A claim's row; None where nothing of it has run."""
+    rows = [(s, s.deciding) for s in result.settings if s.run and s.deciding.n and s.deciding.delta]
+    if not rows or not result.deciding or not result.deciding.deciding.delta:
+        return None
+    part = result.deciding.deciding
+    if not math.isfinite(part.interval[1]):
+        return None
+
+    def at(value: float, of: PartResult) -> float:
+        return IN_DELTAS(min(max(value / of.delta, -EDGE), EDGE))
+
+    several = len(rows) > 1
+    return Strip(
+        label=language.of(result.claim.statement),
+        part=result.claim.id,
+        word=result.verdict.word,
+        effect=_range([p for _, p in rows], language)
+        if several
+        else sentences.interval(part) + language.of(sentences.unit_name(part.unit)),
+        n=0 if several else part.n,
+        at=at(part.estimate, part),
+        low=at(part.interval[1], part),
+        high=at(part.interval[2], part),
+        seeds=[],
+        zone=(
+            IN_DELTAS(-1.0 if part.kind != "superiority" else 0.0),
+            IN_DELTAS(1.0 if part.kind != "noninferiority" else 0.0),
+        ),
+        marks=[(at(p.estimate, p), s.verdict.word) for s, p in rows] if several else (),
+    )
+
+
+def _range(parts: Sequence[PartResult], language: Language) -> str:
+    """From the smallest to the largest effect of several settings."""
+    count = language(f"{len(parts)} settings", f"{len(parts)} 設定")
+    units = {part.unit for part in parts}
+    if len(units) > 1:
+        return count
+    (unit,) = units
+    low, high = (sentences.amount(end(part.estimate for part in parts), unit) for end in (min, max))
+    named = language.of(sentences.unit_name(unit))
+    return language(f"{low} to {high}{named} in {count}", f"{count}で {low} から {high}{named}")

@@ -16,7 +16,7 @@ import pandas as pd
 from normlab.config import NormConfig
 from normlab.core.record import write_atomically
 from normlab.core.trial import ClaimResult
-from normlab.core.word import Word
+from normlab.core.word import OF_CLAIMS, Word
 from normlab.norms import METHODS
 from normlab.norms.properties import Properties, properties
 from normlab.report import sentences
@@ -144,7 +144,7 @@ class Site:
             "facts": self.facts,
             "version": version("normlab"),
             "sections": self.report.sections,
-            "counts": {word: counts[word] for word in Word if counts[word]},
+            "counts": {word: counts[word] for word in OF_CLAIMS if counts[word]},
             "classes": CLASSES,
             "shapes": SHAPES,
             "answers": answers,
