@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import yaml
 import experiments
 from experiments import NAMES, load_experiment, own_experiments
 from experiments.wording import translated
-from normlab.core.claim import Text
+from normlab.config import FINALS
+from normlab.core.claim import Arm, Contrast, Pick, Text
+from normlab.core.readings import measured_from
 from normlab.errors import NormlabError
 
 ROOT = Path(experiments.__file__).parent
@@ -64,6 +67,39 @@ def test_claims_read_as_a_story_without_japanese_or_drawing(name: str) -> None:
     assert not any("\u3040" <= letter <= "\u9fff" for letter in source)
     assert "matplotlib" not in source
     assert "Results" not in source
+
+
+def asked(part: Contrast, arm: Arm) -> list[str]:
+    """What a contrast reads of an arm, constants of settings filled in."""
+    if isinstance(arm.measure, Pick):
+        return [arm.measure.named(split, value) for split in ("validation", "test") for value in arm.measure.values]
+    return [re.sub(r"\{\w+\}", "0.1", arm.measure or part.measure)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nets_are_measured_on_all_that_claims_read(name: str) -> None:
+    """A claim that reads what its runs do not measure would never get a verdict."""
+    experiment = load_experiment(name)
+    for scale, at in experiment.design.scales.items():
+        for claim in experiment.claims:
+            cases = (*claim.at(scale), *claim.shown_besides)
+            for part, arm in [(p, arm) for case in cases for p in case.contrasts for arm in p.arms]:
+                grid = experiment.design.grids[arm.grid].at_scale(scale)
+                own = grid.measure.get("final") or grid.fixed.get("measure.final")
+                for setting in at.settings if grid.settings is None else grid.settings:
+                    final = own or at.settings[setting].overrides.get("measure.final", "all")
+                    for text in asked(part, arm):
+                        assert FINALS.index(measured_from(text)) <= FINALS.index(final), (claim.id, setting, text)
+
+
+def test_readings_say_how_much_has_to_be_measured() -> None:
+    assert measured_from("test_accuracy_decay_0.99") == measured_from("jitter_decay_0.9") == "all"
+    assert measured_from("test_accuracy_phases") == measured_from("test_gap_decay_0.99") == "all"
+    assert measured_from("test_accuracy_batch") == "statistics"
+    assert measured_from("largest_trained_rate@0.23") == measured_from("train_loss_recalibrated") == "recalibrated"
+    assert measured_from("test_accuracy") == measured_from("length_to@0.7") == "running"
+    assert measured_from("validation_accuracy") == measured_from("corruptions.kept") == "validation"
+    assert measured_from("train_seconds") == measured_from("accuracy_at_loss@0.3") == "validation"
 
 
 def test_a_text_without_japanese_is_told(tmp_path: Path) -> None:

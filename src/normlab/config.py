@@ -287,15 +287,17 @@ class NumericsConfig(Strict):
     threads: Annotated[int, Field(gt=0, le=1024)] = 1
 
 
-Final = Literal["validation", "statistics", "all"]
-FINALS: tuple[Final, ...] = ("validation", "statistics", "all")  # each holds those before it
+Final = Literal["validation", "running", "recalibrated", "statistics", "all"]
+FINALS: tuple[Final, ...] = ("validation", "running", "recalibrated", "statistics", "all")  # each holds those before it
 
 
 class MeasureConfig(Strict):
     """What is measured on the way and at the end. It changes no weight, so it is never part of a run's key.
 
-    ``final`` says on what a finished net is measured: ``all`` splits with all kinds of statistics, ``statistics``: all but running
-    averages of other decays than its own, or the ``validation`` split alone, as runs need that only serve to choose by.
+    ``final`` says on what a finished net is measured: the ``validation`` split alone, as runs need that only serve to choose by; all
+    splits with ``running`` averages; also with ``recalibrated`` ones; with all kinds of ``statistics``, each batch's own among them; or
+    ``all``, running averages of other decays than its own, too. The more, the longer: on small nets ``statistics`` takes half as long as
+    the training.
     ``train_set`` adds to the history loss and accuracy on training images, and accuracy on validation ones, with recalibrated
     statistics. ``phases`` adds running averages whose decay changes on the way: pairs of a fraction of all steps and the decay
     from there on, the first from 0.

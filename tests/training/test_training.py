@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from normlab.config import MeasureConfig, RunConfig, ScheduleConfig
+from normlab.config import FINALS, Final, MeasureConfig, RunConfig, ScheduleConfig
 from normlab.data.batches import load_splits
 from normlab.errors import NormlabError
 from normlab.nets import make_net
@@ -77,16 +77,33 @@ def test_a_run_to_choose_by_never_sees_the_test_set(make_config: Make) -> None:
     assert not [name for name in choice.measures if name.startswith("test")]
 
 
-def test_final_statistics_leave_out_the_other_decays_and_nothing_else(make_config: Make) -> None:
+LEFT_OUT = {
+    "all": (),
+    "statistics": ("decay",),
+    "recalibrated": ("decay", "_batch"),
+    "running": ("decay", "_batch", "_recalibrated"),
+}
+
+
+@pytest.mark.parametrize("final", FINALS[1:])
+def test_a_final_measurement_leaves_out_what_it_says_and_nothing_else(make_config: Make, final: Final) -> None:
     full = train(make_config(norm="batch")).measures
-    lean = train(make_config({"measure.final": "statistics"}, norm="batch")).measures
-    seconds = {"train_seconds"}
-    assert {n: v for n, v in full.items() if "decay" not in n and n not in seconds} == {
-        n: v for n, v in lean.items() if n not in seconds
-    }
-    finals = [MeasureConfig(final=final) for final in ("validation", "statistics", "all")]  # type: ignore[arg-type]
-    assert [[a.covers(b) for b in finals] for a in finals] == [[True, False, False], [True, True, False], [True] * 3]
-    assert finals[0].joined(finals[1]).final == "statistics"
+    lean = train(make_config({"measure.final": final}, norm="batch")).measures
+    full.pop("train_seconds"), lean.pop("train_seconds")
+    assert lean == {n: v for n, v in full.items() if not any(word in n for word in LEFT_OUT[final])}
+
+
+@pytest.mark.parametrize("final", FINALS[1:])
+def test_where_nothing_runs_all_kinds_of_statistics_are_one(make_config: Make, final: Final) -> None:
+    measures = train(make_config({"measure.final": final}, norm="group")).measures
+    assert measures["test_accuracy_batch"] == measures["test_accuracy_recalibrated"] == measures["test_accuracy"]
+
+
+def test_a_final_measurement_covers_those_before_it() -> None:
+    levels = [MeasureConfig(final=final) for final in FINALS]
+    for place, level in enumerate(levels):
+        assert [level.covers(other) for other in levels] == [other <= place for other in range(len(levels))]
+        assert all(level.joined(other).final == FINALS[max(place, k)] for k, other in enumerate(levels))
 
 
 def test_the_linear_model_is_one_layer_and_takes_no_norm(make_config: Make) -> None:

@@ -123,10 +123,15 @@ class Supervised:
 
     def measure(self) -> dict[str, float]:
         seen = at_end(self.splits, self.config, self.steps)
-        decays = self.config.measure.final == "all"
         shown = self._as_trained(seen.train)
         return final_measures(
-            self.net, self.statistics, seen, shown, self.config.data.batch_size, decays, self.objective
+            self.net,
+            self.statistics,
+            seen,
+            shown,
+            self.config.data.batch_size,
+            self.config.measure.final,
+            self.objective,
         )
 
     def facts(self) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from normlab.config import FINALS, Final
 from normlab.data.batches import FIXED, Split, Splits
 from normlab.norms.running import running_norms
 from normlab.seeds import generator
@@ -52,18 +53,20 @@ def final_measures(
     splits: Splits,
     as_trained: Tensor,
     batch_size: int,
-    decays: bool = True,
+    final: Final = "all",
     objective: Objective = CLASSIFY,
 ) -> dict[str, float]:
     """The measures at the end of a run, whose training shows ``splits.train`` as it is in ``as_trained``.
 
-    ``<split>_loss``, ``<split>_accuracy`` (or whatever the objective measures) with the configured running averages. For validation and
-    test also with suffix ``_recalibrated`` (statistics over ``as_trained``, since plain images have others than augmented ones), ``_batch``
-    (the batches' own statistics, in batches of the training's size) and ``_decay_<d>`` for each decay of the ladder (``_phases``: of a
-    decay changed by phase) if ``decays``. Without running statistics the first holds for the others too, and there is no ladder; nor is
-    there where they feed training. Where a norm of the user's own keeps buffers and declares nothing of them, only the first is known and
-    recorded. The net is left with the configured running averages.
+    ``<split>_loss``, ``<split>_accuracy`` (or whatever the objective measures) with the configured running averages. As ``final``
+    (:class:`normlab.config.MeasureConfig`) says, also with suffix ``_recalibrated`` (statistics over ``as_trained``, since plain images
+    have others than augmented ones), and for validation and test ``_batch`` (the batches' own statistics, in batches of the training's
+    size) and ``_decay_<d>`` for each decay of the ladder (``_phases``: of a decay changed by phase). Without running statistics the first
+    holds for the others too, and there is no ladder; nor is there where they feed training. Where a norm of the user's own keeps buffers
+    and declares nothing of them, only the first is known and recorded. The net is left with the configured running averages.
     """
+    level = FINALS.index(final)
+    own, decays = level >= FINALS.index("statistics"), final == "all"
     measures: dict[str, float] = {}
 
     def record(part: str, suffix: str, values: dict[str, float]) -> None:
@@ -99,10 +102,12 @@ def final_measures(
         if statistics.layers and statistics.phases and decays:
             statistics.install_phases()
             record(part, "_phases", measured(split))
-        record(part, "_batch", evaluate_on_batch_statistics(net, split, batch_size, objective))
-    with recalibrated(net, as_trained):
-        record("train", "_recalibrated", measured(train))
-        for part, split in parts.items():
-            record(part, "_recalibrated", measured(split))
+        if own:
+            record(part, "_batch", evaluate_on_batch_statistics(net, split, batch_size, objective))
+    if level >= FINALS.index("recalibrated"):
+        with recalibrated(net, as_trained):
+            record("train", "_recalibrated", measured(train))
+            for part, split in parts.items():
+                record(part, "_recalibrated", measured(split))
     statistics.install()
     return measures | (statistics.steadiness() if decays else {})
