@@ -681,6 +681,22 @@ def test_evaluations_are_not_taken_to_a_record_of_other_weights(tmp_path: Path) 
     assert here.evaluation("a", "features") is None
 
 
+def test_costs_are_taken_with_all_that_was_measured_beside_them_or_not_at_all(tmp_path: Path) -> None:
+    """``a`` and ``b`` are nets that never trained; their times stand side by side in each store, and compare with none of the other's."""
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    here.put_evaluation("a", "cost", {"step": 1.0})
+    for key, seconds in (("a", 3.0), ("b", 4.0)):
+        there.put_evaluation(key, "cost", {"step": seconds})
+    assert here.refresh().take_in(there.refresh()) == 0
+    again = Store(here.root).refresh()
+    assert [again.evaluation(key, "cost") for key in "ab"] == [{"step": 3.0}, {"step": 4.0}]
+    again.put_evaluation("a", "cost", {"step": 5.0})
+    again.take_in(there)
+    assert (Store(here.root).refresh().evaluation("a", "cost") or {})["step"] == 5.0
+    again.refresh().forget(lambda key: key == "b")
+    assert [Store(here.root).refresh().evaluation(key, "cost") is None for key in "ab"] == [False, True]
+
+
 def test_what_could_not_be_done_there_takes_no_place_here(tmp_path: Path) -> None:
     here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
     measured = {"less": MeasureConfig(final="validation"), "more": MeasureConfig(final="all")}

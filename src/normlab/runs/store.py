@@ -40,6 +40,7 @@ HISTORY = [
 
 COMPACTING, TIMING, REGISTERING = "compacting", "timing", "registering"  # leases that are no run's
 DIGESTS = "digests.json"  # of the compacted tables
+SIDE_BY_SIDE = ("cost", "step_seconds")  # evaluations that are of nets, trained or not, and of a machine at one time
 OF_OTHER_WEIGHTS = "of_other_weights"  # a measure of an evaluation: 1 if its weights are not those of the run's record
 NO_RUNS = {COMPACTING, TIMING, REGISTERING}
 
@@ -313,7 +314,7 @@ class Store:
         return self.forget(lambda key: key in run_keys and self.is_missing(key))
 
     def forget(self, of: Callable[[str], bool]) -> set[str]:
-        """Drop the runs of which ``of`` says so, with their evaluations; their keys."""
+        """Drop the runs of which ``of`` says so, with their evaluations, and evaluations of nets that never trained; the runs' keys."""
         with self.exclusive(COMPACTING):
             self.refresh()
             forgotten = {key for key in self._facts if of(key)}
@@ -321,9 +322,9 @@ class Store:
                 del self._facts[key]
                 self._histories.pop(key, None)
                 (self.root / "runs" / f"{key}.parquet").unlink(missing_ok=True)
-            self._drop_evaluations(forgotten)
+            dropped = self._drop_evaluations({key for key, _ in self._evaluations if of(key)})
             self.measured.clear()
-            if forgotten and self._tables:
+            if (forgotten or dropped) and self._tables:
                 self._write_tables()
         return forgotten
 
@@ -345,7 +346,8 @@ class Store:
 
     def take_in(self, other: "Store") -> int:
         """Take over the runs and evaluations of another store that this one lacks, or that more was measured of there; how many runs there
-        were. Evaluations go with the weights that they are of.
+        were. Evaluations go with the weights that they are of. What nets cost can be compared within one measurement alone: if any of it is
+        lacking here, all that was measured there takes the place of what is here.
         """
         taken = [
             key
@@ -356,9 +358,14 @@ class Store:
             rows = [{str(name): value for name, value in row.items()} for row in other.history(key).to_dict("records")]
             self.put(Record(other._facts[key], rows))
         for (key, name), measures in other._evaluations.items():
-            lacks = key in self._facts and (key, name) not in self._evaluations
+            lacks = key in self._facts and (key, name) not in self._evaluations and name not in SIDE_BY_SIDE
             if lacks and key in other._facts and not other_weights(self._facts[key], other._facts[key]):
                 self.put_evaluation(key, name, measures)
+        for timed in SIDE_BY_SIDE:
+            there = {key: measures for (key, name), measures in other._evaluations.items() if name == timed}
+            if any((key, timed) not in self._evaluations for key in there):
+                for key, measures in there.items():
+                    self.put_evaluation(key, timed, measures)
         self.compact()
         return len(taken)
 
