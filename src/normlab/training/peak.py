@@ -1,6 +1,7 @@
 """The memory at which a training step peaks, measured in a process of its own."""
 
 import multiprocessing
+import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -29,7 +30,8 @@ def peak_bytes(configs: Sequence[RunConfig]) -> list[float]:
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
+    workers = min(len(configs), os.cpu_count() or 1, 4)  # memory is each process's own, whatever runs beside it
+    with ProcessPoolExecutor(max(1, workers), mp_context=context, max_tasks_per_child=1) as pool:
         return list(pool.map(measure, configs))
 
 
