@@ -8,9 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.cost.claims import LARGE
 from normlab.report.results import Results
-from normlab.report.style import COLOURS, DATA_TITLES, mean_and_interval, method_title
+from normlab.report.style import COLOURS, mean_and_interval, method_title
 
 # What the articles' table says of overhead and of memory, in our words; it names six methods.
 ARTICLES = {
@@ -36,48 +35,66 @@ def table(results: Results) -> pd.DataFrame | None:
         "kept for backward": "saved_bytes",
     }
     rows: list[dict[str, Any]] = []
-    for grid, net_title in (("nets", "CNN"), ("residual", "ResNet-8")):
-        for setting in results.settings:
-            cells = results.select(grid, setting=setting)
-            if not len(cells):
-                continue
-            sizes = sorted(cells["data.batch_size"].unique()) if grid == "nets" else [LARGE]
-            for size in sizes:
-                same = cells[cells["data.batch_size"] == size] if grid == "nets" else cells
-                bare = same[same["norm"] == "none"]
-                none = {kind: results.by_seed(bare, f"cost.{kind}") for kind in kinds.values()}
-                for norm in [name for name in COLOURS if name in set(same["norm"])]:
-                    own = same[same["norm"] == norm]
-                    rows.append(
-                        {"data": DATA_TITLES[setting], "net": net_title, "batch": int(size), "method": method_title(norm),
-                         "the articles say": ARTICLES.get(norm, "")}
-                        | {title: _over(results.by_seed(own, f"cost.{kind}"), none[kind.removesuffix("_folded")])
-                           for title, kind in kinds.items()}
-                        | {"parameters": _count(results.values(own, "cost.parameters")),
-                           "state": _count(results.values(own, "cost.state"))}
-                    )  # fmt: skip
     for setting in results.settings:
-        rows += _deeper(results, setting, kinds) + _synchronized(results, setting)
+        cells = results.select("nets", setting=setting)
+        bare = cells[cells["norm"] == "none"] if len(cells) else cells
+        none = {kind: results.by_seed(bare, f"cost.{kind}") for kind in kinds.values()}
+        for norm in [name for name in COLOURS if len(cells) and name in set(cells["norm"])]:
+            own = cells[cells["norm"] == norm]
+            rows.append(
+                {"data": results.title(setting), "net": "of the recipe", "batch": _batch(results, setting), "method": method_title(norm),
+                 "the articles say": ARTICLES.get(norm, "")}
+                | {title: _over(results.by_seed(own, f"cost.{kind}"), none[kind.removesuffix("_folded")])
+                   for title, kind in kinds.items()}
+                | {"parameters": _count(results.values(own, "cost.parameters")),
+                   "state": _count(results.values(own, "cost.state"))}
+            )  # fmt: skip
+    for setting in results.settings:
+        rows += _varied(results, setting, kinds) + _synchronized(results, setting)
     return pd.DataFrame(rows) if rows else None
 
 
-def _deeper(results: Results, setting: str, kinds: dict[str, str]) -> list[dict[str, Any]]:
-    """Batch norm in deeper nets, and with what saves memory, over nets as deep without norm."""
+def _varied(results: Results, setting: str, kinds: dict[str, str]) -> list[dict[str, Any]]:
+    """Batch norm in deeper nets, with larger images, and with what saves memory, each over the same without norm."""
     rows = []
-    bare = results.select("depths", setting=setting, norm="none")
-    for depth in sorted(bare["net.depth"].unique()) if len(bare) else []:
-        none = {kind: results.by_seed(bare[bare["net.depth"] == depth], f"cost.{kind}") for kind in kinds.values()}
-        arms = {"batch norm": results.select("depths", setting=setting, norm="batch", net__depth=depth)}
-        if depth == 4:
-            arms |= {f"batch norm, {arm}": results.select("savers", setting=setting, arm=arm)
-                     for arm in ("checkpoints", "bfloat16")}  # fmt: skip
-        for title, own in arms.items() if depth > 1 else ():
+    for grid, axis, text in (
+        ("depths", "net.depth", "convolutions a stage"),
+        ("images", "data.enlarge", "times the side"),
+    ):
+        cells = results.select(grid, setting=setting)
+        for value in sorted(cells[axis].unique()) if len(cells) else []:
+            here = cells[cells[axis] == value]
             rows.append(
-                {"data": DATA_TITLES[setting], "net": f"CNN, {depth:g} convolutions a stage", "batch": LARGE, "method": title}
-                | {name: _over(results.by_seed(own, f"cost.{kind}"), none[kind.removesuffix("_folded")])
-                   for name, kind in kinds.items()}
-            )  # fmt: skip
+                _row(results, setting, f"{value:g} {text}", "batch norm", here[here["norm"] == "batch"], here, kinds)
+            )
+    cells = results.select("nets", setting=setting)
+    for arm in ("checkpoints", "bfloat16"):
+        own = results.select("savers", setting=setting, arm=arm)
+        if len(own) and len(cells):
+            rows.append(_row(results, setting, "of the recipe", f"batch norm, {arm}", own, cells, kinds))
     return rows
+
+
+def _row(
+    results: Results,
+    setting: str,
+    net: str,
+    method: str,
+    own: pd.DataFrame,
+    beside: pd.DataFrame,
+    kinds: dict[str, str],
+) -> dict[str, Any]:
+    bare = beside[beside["norm"] == "none"]
+    none = {kind: results.by_seed(bare, f"cost.{kind}") for kind in kinds.values()}
+    return {"data": results.title(setting), "net": net, "batch": _batch(results, setting), "method": method} | {
+        name: _over(results.by_seed(own, f"cost.{kind}"), none[kind.removesuffix("_folded")])
+        for name, kind in kinds.items()
+    }
+
+
+def _batch(results: Results, setting: str) -> int:
+    """Images in a batch of the recipe."""
+    return results.configs[setting].data.batch_size
 
 
 def _synchronized(results: Results, setting: str) -> list[dict[str, Any]]:
@@ -87,7 +104,7 @@ def _synchronized(results: Results, setting: str) -> list[dict[str, Any]]:
     for count in (2, 4) if len(cells) else ():
         alone = results.by_seed(cells, f"cost.unsynchronized_{count}")
         rows.append(
-            {"data": DATA_TITLES[setting], "net": f"CNN, {count} processes (one machine)", "batch": 16,
+            {"data": results.title(setting), "net": f"CNN, {count} processes (one machine)", "batch": 16,
              "method": "synchronized BN over unsynchronized",
              "training step": _over(results.by_seed(cells, f"cost.step_{count}"), alone),
              "bytes sent": _count(results.values(cells, f"cost.bytes_{count}"))}
@@ -114,10 +131,10 @@ def figure(results: Results) -> Figure | None:
         layout="constrained",
     )  # fmt: skip
     for row, setting in zip(axes, results.settings, strict=True):
-        rows = results.select("nets", setting=setting, data__batch_size=LARGE)
+        rows = results.select("nets", setting=setting)
         found = set(rows["norm"]) if len(rows) else set()
         norms = [norm for norm in COLOURS if norm in found and norm != "none"]
-        row[0].set_ylabel(f"{DATA_TITLES[setting]}, batch {LARGE}")
+        row[0].set_ylabel(f"{results.title(setting)}, batch {_batch(results, setting)}")
         for ax, (measure, title) in zip(row, kinds.items(), strict=True):
             none = results.by_seed(rows[rows["norm"] == "none"], f"cost.{measure}") if len(rows) else {}
             for place, norm in enumerate(norms):

@@ -251,7 +251,8 @@ class TrainingConfig(Strict):
 
     ``epochs: 0`` leaves the initial weights as they are, for evaluations of them; else there is at least one step.
     ``statistics`` is what batch norms normalize by: those of the ``batch``, as ever, or all through training the running ones
-    that the net ``stored`` in pre-training, or ones taken once from the training images (``target``), before the first step.
+    that the net ``stored`` in pre-training, or ones taken once from the training images as they first are (``target``), before the
+    first step.
     """
 
     epochs: Annotated[float, Field(ge=0, le=1e6)]

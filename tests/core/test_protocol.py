@@ -183,6 +183,16 @@ def test_the_same_slope_in_every_seed_is_no_lack_of_one() -> None:
     assert p_moderator(Moderator(T, "level"), exact) == pytest.approx(2 * stats.t.sf(1 / sd, 9))
 
 
+def test_levels_of_one_name_are_taken_together_before_names_are_compared() -> None:
+    noise = RNG.standard_normal((4, 10)) / 4
+    settings = [setting(noise[k] + (2.0 if k < 2 else 0.0), level=k, side="high" if k < 2 else "low") for k in range(4)]
+    for each in settings:
+        each.at = {"setting": each.at["setting"], "side": each.at["side"]}
+    differences = 2 + noise[:2].mean(0) - noise[2:].mean(0)
+    assert p_moderator(Moderator(T, "side"), settings) == pytest.approx(stats.ttest_1samp(differences, 0).pvalue)
+    assert p_moderator(Moderator(T, "side"), settings[:2]) == 1.0
+
+
 def test_moderators_find_nothing_where_nothing_is() -> None:
     found = []
     for _ in range(300):

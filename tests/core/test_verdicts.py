@@ -428,3 +428,28 @@ def test_an_evaluation_that_was_not_made_yet_is_missing_and_an_undefined_one_exc
     last = next(key for key in table.runs if key.startswith("g/s/a/report/7/"))
     table.unmeasured.add((last, "features"))
     assert str(result(table, claim(contrast)).verdict) == "not run"
+
+
+def test_a_length_read_off_runs_that_both_arms_share_says_nothing_of_its_seed() -> None:
+    """Both arms are one run at lengths 1, 2 and 4 and two at 8; seeds 0 to 3 reach the target by 4, the others by 8."""
+    table = Table()
+    for arm in "ab":
+        for seed in range(8):
+            for length, accuracy in (
+                (1, 0.5),
+                (2, 0.6),
+                (4, 0.8 if seed < 4 else 0.65),
+                (8, 0.9 if arm == "a" else 0.8),
+            ):
+                key = f"{'both' if length < 8 else arm}/{seed}/{length}"
+                place = {"grid": "g", "setting": "s", "arm": arm, "role": "report", "seed": seed, "epochs": length}
+                table.rows.append({**place, "run_key": key})
+                table.runs[key] = ("ok", {"test_accuracy": accuracy})
+    arms = (Arm("g", {"arm": "b"}), Arm("g", {"arm": "a"}))
+    read = table.reader.effects(
+        Contrast(T, "length_to@0.7", *arms, over="epochs"), {"setting": "s"}, {}, list(range(8))
+    )
+    assert sorted(read.by_seed) == [4, 5, 6, 7]
+    assert read.excluded == 4
+    expected = math.log(2) * (0.05 / 0.15 - 0.05 / 0.25)  # b reaches 0.7 later on the way from 4 to 8 epochs
+    assert list(read.by_seed.values()) == pytest.approx([expected] * 4)

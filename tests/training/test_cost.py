@@ -17,6 +17,7 @@ from normlab.training.cost import net_costs
 from normlab.training.memory import training_memory
 from normlab.training.peak import peak_bytes
 from normlab.training.synchronization import synchronization_costs
+from normlab.training.timing import first_batch, inference_seconds, step_seconds
 
 Make = Callable[..., RunConfig]
 DEEP = {"net.widths": [16], "net.depth": 6, "data.train_size": 1000, "data.batch_size": 250}
@@ -79,6 +80,20 @@ def test_costs_are_named_and_folding_is_timed_where_it_can_be(make_config: Make)
     assert all(value > 0 for value in batch.values())
     assert batch["parameters"] == group["parameters"]
     assert group["state"] == 0
+
+
+def test_nets_that_take_turns_share_one_batch_and_keep_no_more_of_the_data(make_config: Make) -> None:
+    """Dozens of nets are timed side by side: each with a view of its training images in hand, CIFAR-10 would fill 20 GB."""
+    first_batch.cache_clear()
+    config = make_config(norm="batch")
+    step_seconds([config, make_config(norm="none")])
+    inference_seconds([config, make_config(norm="none")])
+    assert first_batch.cache_info().currsize == 1
+    images, labels, shape, classes = first_batch(config.data, config.seed)
+    assert images.shape == (config.data.batch_size, *shape)
+    assert images.untyped_storage().nbytes() == images.numel() * images.element_size()
+    assert labels.untyped_storage().nbytes() == labels.numel() * labels.element_size()
+    assert classes == 10
 
 
 def test_folding_changes_nothing() -> None:

@@ -18,6 +18,7 @@ from normlab.norms.running import running_norms
 from normlab.runs.execute import execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
+from normlab.tasks import TASKS
 from normlab.tasks.supervised import load_all_but_head
 from normlab.training.statistics import RunningStatistics
 
@@ -131,3 +132,19 @@ def test_running_averages_go_on_from_what_the_net_holds() -> None:
     net[1].running_mean.fill_(5.0)  # type: ignore[union-attr,operator]
     RunningStatistics(net, 1).install(0.9)
     assert net[1].running_mean.tolist() == [5.0, 5.0]  # type: ignore[union-attr,operator]
+
+
+@pytest.mark.parametrize("start", [0.0, 0.5])
+def test_statistics_are_retaken_from_images_as_training_first_sees_them(
+    make_config: Callable[..., RunConfig], start: float
+) -> None:
+    shift = {"data.shift": {"start": start, "scale": 0.5, "offset": 1.0}}
+    config = make_config({**SOURCE, **shift, "training.statistics": "target", "measure.train_set": False}, norm="batch")
+    weights = make_net(config.net, config.norm, (1, 8, 8), 5, 3).state_dict()
+    net = TASKS["images"].make(config, torch.device("cpu"), weights).net
+    images = load_splits(config.data, config.seed).train.images
+    shown = images if start else 0.5 * images + 1.0
+    with torch.no_grad():
+        seen = net[0][0](shown)
+    norm = next(iter(running_norms(net)))
+    torch.testing.assert_close(norm.running_mean, seen.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)

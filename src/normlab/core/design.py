@@ -173,7 +173,7 @@ class Choose(Strict):
     def reads_the_end(self) -> bool:
         """Whether its levels read nothing but what a run ends with."""
         rules = [rule for level in self.levels.values() for rule in (level.best, level.worst, level.highest) if rule]
-        return not any("@" in rule or rule.startswith(("lowest", "roughness")) for rule in rules)
+        return not any("@" in rule or rule.startswith(("lowest", "mean_", "roughness")) for rule in rules)
 
 
 class Ladder(Strict):

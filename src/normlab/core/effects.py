@@ -72,6 +72,14 @@ def _are_the_same(sides: Sequence[Side]) -> bool:
     return all(a.readings == b.readings and a.keys == b.keys for a, b in zip(sides[::2], sides[1::2], strict=True))
 
 
+def _off_the_same_runs(keys: Sequence[tuple[str, ...]], values: Sequence[Value | None]) -> bool:
+    """Whether two arms that have runs in common say the same number of a seed, which then was read off those: it tells nothing of what
+    the arms differ in.
+    """
+    first, second = (value.number if value else None for value in values[:2])
+    return first == second and len(keys) > 1 and bool(set(keys[0]) & set(keys[1]))
+
+
 def _number(value: Value, contrast: Contrast) -> float:
     return float(np.log(max(value.number + contrast.offset, 1e-12))) if contrast.log else value.number
 
@@ -140,7 +148,8 @@ class CellReader:
         for seed in seeds:
             found = [side.get(seed) for side in values]
             result.censored += sum(value is not None and value.censored for value in found)
-            if any(v is None for v in found) or all(v.censored for v in found if v):
+            nothing_known = any(v is None for v in found) or all(v.censored for v in found if v)
+            if nothing_known or (contrast.over and _off_the_same_runs([side.keys[seed] for side in sides], found)):
                 result.excluded += 1
                 continue
             numbers = [v for v in found if v is not None]

@@ -46,7 +46,7 @@ def p_moderator(moderator: Moderator, settings: Sequence[SettingResult]) -> floa
 
 
 def _along(levels: Sequence[tuple[Any, BySeed]]) -> dict[int, float]:
-    """Per seed, the slope over places that are numbers, or of names the first one's effect less the mean of the others'."""
+    """Per seed, the slope over places that are numbers, or of names the first one's mean effect less the mean of the others'."""
     seeds = sorted(set.intersection(*(set(effects) for _, effects in levels)))
     values = np.array([[effects[seed] for seed in seeds] for _, effects in levels])
     if len(levels) < 2:
@@ -54,7 +54,8 @@ def _along(levels: Sequence[tuple[Any, BySeed]]) -> dict[int, float]:
     try:
         places = np.log2([float(place) for place, _ in levels])
     except (TypeError, ValueError):
-        return dict(zip(seeds, values[0] - values[1:].mean(0), strict=True))
+        first = np.array([place == levels[0][0] for place, _ in levels])
+        return {} if first.all() else dict(zip(seeds, values[first].mean(0) - values[~first].mean(0), strict=True))
     centred = places - places.mean()
     return dict(zip(seeds, centred @ values / (centred @ centred), strict=True)) if centred.any() else {}
 

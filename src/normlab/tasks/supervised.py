@@ -60,15 +60,16 @@ class Supervised:
         if pretrained is not None:
             load_all_but_head(self.net, pretrained)
         self.net.to(device, memory_format=memory_format(config.numerics.layout))  # type: ignore[call-overload]
-        if config.training.statistics == "target":
-            recalibrate(self.net, self._as_trained(self.splits.train))
         self.batches = Batches(self.splits.train, config.data, config.seed)
         self.steps, self.per_epoch = planned_steps(config, self.batches.per_epoch)
+        self.shifts_at = shift_step(config, self.steps)
+        if config.training.statistics == "target":
+            first = self.splits if self.shifts_at else at_end(self.splits, config, self.steps)
+            recalibrate(self.net, self._as_trained(first.train))
         self.optimizer = make_optimizer(config.optimizer, self.net.parameters())
         self.schedule = make_schedule(config.schedule, self.optimizer, config.optimizer.lr, self.steps)
         updates = self.steps * config.training.accumulate
         self.statistics = RunningStatistics(self.net, updates, phases=config.measure.phases)
-        self.shifts_at = shift_step(config, self.steps)
         training_mode(self.net, config.training.statistics)
         forward = forward_of(self.net, config, self.splits.train.images[: config.data.batch_size])
         self.learn = Step(self.net, forward, self.optimizer, self.statistics, config, objective)

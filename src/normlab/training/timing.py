@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from normlab.config import RunConfig
+from normlab.config import DataConfig, RunConfig
 from normlab.data.batches import Batches, load_splits
 from normlab.errors import NormlabError
 from normlab.nets import make_net
@@ -67,8 +68,8 @@ def _by_layout(configs: list[RunConfig], medians: list[float]) -> list[dict[str,
 
 def _folded(config: RunConfig) -> list[Callable[[], None]]:
     """The folded net's forward passes in both layouts; none where there is nothing to fold, or it cannot be."""
-    splits = load_splits(config.data, config.seed)
-    net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed)
+    _, _, shape, classes = first_batch(config.data, config.seed)
+    net = make_net(config.net, config.norm, shape, classes, config.seed)
     if not any(can_be_folded(module) for module in net.modules()):
         return []
     try:
@@ -87,6 +88,16 @@ def seconds_of(step: Callable[[], object], repeats: int) -> float:
     return (time.perf_counter() - started) / repeats
 
 
+@lru_cache(maxsize=16)
+def first_batch(data: DataConfig, seed: int) -> tuple[Tensor, Tensor, tuple[int, int, int], int]:
+    """The first training batch, the shape of an image and the number of classes: all that is kept of the data, for dozens of nets take
+    turns on it.
+    """
+    splits = load_splits(data, seed)
+    images, labels = next(iter(Batches(splits.train, data, seed)))
+    return images.clone(), labels.clone(), splits.shape, splits.classes
+
+
 def stepper(
     config: RunConfig,
     layout: str,
@@ -94,11 +105,10 @@ def stepper(
     wrap: Callable[[nn.Module], Callable[[Tensor], Tensor]] = lambda net: net,
 ) -> Callable[[], None]:
     """A training step of the configured net, called through ``wrap``, on one batch that lies on the device."""
-    splits = load_splits(config.data, config.seed)
-    net = make_net(config.net, config.norm, splits.shape, splits.classes, config.seed).train()
+    images, labels, shape, classes = first_batch(config.data, config.seed)
+    net = make_net(config.net, config.norm, shape, classes, config.seed).train()
     net.to(device, memory_format=memory_format(layout))  # type: ignore[call-overload]
     optimizer = make_optimizer(config.optimizer, net.parameters())
-    images, labels = next(iter(Batches(splits.train, config.data, config.seed)))
     images, labels = images.to(device).contiguous(memory_format=memory_format(layout)), labels.to(device)
     call = wrap(net) if not config.numerics.checkpoint else forward_of(net, config, images)
 
@@ -116,10 +126,10 @@ def forwarder(
     config: RunConfig, layout: str, device: torch.device, change: Callable[[nn.Module], nn.Module] = lambda net: net
 ) -> Callable[[], None]:
     """A forward pass of the configured net, after ``change``, in evaluation mode on one resident batch."""
-    splits = load_splits(config.data, config.seed)
-    net = change(make_net(config.net, config.norm, splits.shape, splits.classes, config.seed).eval())
+    images, _, shape, classes = first_batch(config.data, config.seed)
+    net = change(make_net(config.net, config.norm, shape, classes, config.seed).eval())
     net.to(device, memory_format=memory_format(layout))  # type: ignore[call-overload]
-    images = splits.train.images[: config.data.batch_size].to(device).contiguous(memory_format=memory_format(layout))
+    images = images.to(device).contiguous(memory_format=memory_format(layout))
 
     @torch.no_grad()
     def step() -> None:
