@@ -15,7 +15,8 @@ from experiments import NAMES, load_experiment, own_experiments
 from experiments.wording import translated
 from normlab.config import FINALS
 from normlab.core.claim import Arm, Contrast, Pick, Text
-from normlab.core.readings import measured_from
+from normlab.core.over_runs import OverRuns
+from normlab.core.readings import DECAY, parse
 from normlab.errors import NormlabError
 
 ROOT = Path(experiments.__file__).parent
@@ -67,6 +68,19 @@ def test_claims_read_as_a_story_without_japanese_or_drawing(name: str) -> None:
     assert not any("\u3040" <= letter <= "\u9fff" for letter in source)
     assert "matplotlib" not in source
     assert "Results" not in source
+
+
+def measured_from(text: str) -> str:
+    """The least ``measure.final`` with which a run has what is read as ``text``."""
+    found = parse(text)
+    column = (found.each if isinstance(found, OverRuns) else found).text
+    if re.search(rf"(?:^|_){DECAY}$|_gap_", column):
+        return "all"
+    if re.fullmatch(r"(?:test|validation)_\w+_batch", column):
+        return "statistics"
+    if column.endswith("_recalibrated"):
+        return "recalibrated"
+    return "running" if column.startswith(("test_", "train_")) and column != "train_seconds" else "validation"
 
 
 def asked(part: Contrast, arm: Arm) -> list[str]:

@@ -297,8 +297,7 @@ class MeasureConfig(Strict):
 
     ``final`` says on what a finished net is measured: the ``validation`` split alone, as runs need that only serve to choose by; all
     splits with ``running`` averages; also with ``recalibrated`` ones; with all kinds of ``statistics``, each batch's own among them; or
-    ``all``, running averages of other decays than its own, too. The more, the longer: on small nets ``statistics`` takes half as long as
-    the training.
+    ``all``, running averages of other decays than its own, too. The more, the longer.
     ``train_set`` adds to the history loss and accuracy on training images, and accuracy on validation ones, with recalibrated
     statistics. ``phases`` adds running averages whose decay changes on the way: pairs of a fraction of all steps and the decay
     from there on, the first from 0.

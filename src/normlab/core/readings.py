@@ -194,20 +194,3 @@ def higher_is_better(text: str) -> bool:
     if better is None:
         raise NormlabError(f"{text} is better in neither direction; nothing can be chosen by it")
     return better == "up"
-
-
-def measured_from(text: str) -> str:
-    """The least ``measure.final`` (:class:`normlab.config.MeasureConfig`) with which a run has what is read as ``text``.
-
-    Raises:
-        NormlabError: for a text that no reading has.
-    """
-    found = parse(text)
-    column = (found.each if isinstance(found, OverRuns) else found).text
-    if re.search(rf"(?:^|_){DECAY}$|_gap_", column):
-        return "all"
-    if re.fullmatch(r"(?:test|validation)_\w+_batch", column):
-        return "statistics"
-    if column.endswith("_recalibrated"):
-        return "recalibrated"
-    return "running" if column.startswith(("test_", "train_")) and column != "train_seconds" else "validation"

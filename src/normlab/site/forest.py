@@ -102,6 +102,10 @@ class Axis:
         return [Tick(self(value / scale), _signed(value, digits)) for value in inside]
 
 
+EDGE = 8.0  # in δ: what lies beyond stands here
+IN_DELTAS = Axis(-EDGE, EDGE, "number")
+
+
 def _signed(value: float, digits: int) -> str:
     text = f"{value:+.{digits}f}".replace("-", "−")
     return "0" if abs(value) < 10**-9 else text
@@ -225,10 +229,6 @@ def summary_panel(results: Sequence[ClaimResult], language: Language) -> Panel |
         Tick(IN_DELTAS(value), f"{value:+.0f} δ".replace("-", "−").replace("+0", "0")) for value in (-8, -4, 0, 4, 8)
     ]
     return Panel(title, ticks, IN_DELTAS(0.0), strips, words[1], words[0], words[2])
-
-
-EDGE = 8.0  # in δ: what lies beyond stands here
-IN_DELTAS = Axis(-EDGE, EDGE, "number")
 
 
 def _summary(result: ClaimResult, language: Language) -> Strip | None:

@@ -17,7 +17,7 @@ from normlab.core.verdict import found_exactly
 from normlab.errors import NormlabError
 
 FILE = "computed.json"  # below a store's root: what each computation gave, and by which code
-MADE_WITH = ("torch", "scikit-learn")
+MADE_WITH = ("torch", "scikit-learn", "scipy", "numpy", "pandas")
 
 
 class Computed:
