@@ -420,3 +420,16 @@ def test_a_part_of_an_experiment_is_some_of_its_grids_and_settings(store: Store,
     assert runs(None, ["two"]) == {("a", "two")}
     assert runs(["b"], ["two"]) == set()
     assert runs(["a"], ["one"]) == {("a", "one")}
+    assert runs([], None) == runs(None, []) == set()
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"axes": {"cell": [1]}},
+        {"choose": {"over": {"level": [1]}, "levels": {"best": {"best": "validation_accuracy"}}}},
+    ],
+)
+def test_axes_do_not_hide_what_every_run_has(store: Store, composer: Composer, grid: Any) -> None:
+    with pytest.raises(NormlabError, match="would hide what every run has"):
+        expander(store, composer, a=grid)

@@ -1,5 +1,6 @@
 """An experiment's design, as its file in configs/experiment/ writes it."""
 
+import copy
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,9 @@ from normlab.core.schema import Strict, check
 from normlab.errors import NormlabError
 
 Overrides = dict[str, Any]
+
+# What a row of a design's runs has besides its axes; an axis of that name would take its place.
+COLUMNS = ("grid", "cell", "role", "run_key", "status", "seed", "level", "setting")
 
 
 class Seeds(Strict):
@@ -244,6 +248,13 @@ class Grid(Strict):
     def _counted(cls, value: Any) -> Any:
         return tuple(range(value)) if isinstance(value, int) else value
 
+    @model_validator(mode="after")
+    def _axes_are_no_columns(self) -> Self:
+        over = self.choose.over if self.choose else {}
+        if taken := [axis for axis in (*self.axes, *over) if axis in COLUMNS]:
+            raise ValueError(f"axis {taken[0]!r} would hide what every run has under that name; call it otherwise")
+        return self
+
     def at_scale(self, scale: str) -> "Grid":
         """This grid as it is at ``scale``."""
         return Grid.model_validate(self.model_dump(exclude_unset=True) | self.at.get(scale, {}))
@@ -338,14 +349,18 @@ def load_bed(name: str) -> dict[str, Any]:
     files = {file.stem: file for folder in config_dirs()[::-1] for file in (folder / "bed").glob("*.yaml")}
     if name not in files:
         raise NormlabError(f"unknown bed {name!r}; there are {', '.join(sorted(files))}")
-    found = _content(files[name], files[name].stat().st_mtime_ns)
+    found = _content(files[name])
     assert isinstance(found, dict)
     return {str(key): value for key, value in found.items()}
 
 
+def _content(file: Path) -> Any:
+    """What a file says, the caller's own. It is parsed once: many settings stand on one bed, and parsing takes longer than all else."""
+    return copy.deepcopy(_parsed(file, file.stat().st_mtime_ns))
+
+
 @lru_cache(maxsize=64)
-def _content(file: Path, written: int) -> Any:
-    """What a file says, as of when it was ``written``: many settings stand on one bed, and parsing takes longer than all else."""
+def _parsed(file: Path, written: int) -> Any:
     del written
     return OmegaConf.to_container(OmegaConf.load(file), resolve=True)
 
@@ -360,4 +375,4 @@ def load_design(name: str) -> Design:
     if name not in files:
         raise NormlabError(f"unknown experiment {name!r}; there are {', '.join(sorted(files))}")
     file = files[name]
-    return Design.parse(_content(file, file.stat().st_mtime_ns), str(file.name))
+    return Design.parse(_content(file), str(file.name))

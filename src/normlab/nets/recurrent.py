@@ -36,8 +36,8 @@ class StepNorm(nn.Module):
 class FirstState(nn.Module):
     """The state before the first step, (N, H): 0, in training with noise N(0, ``deviation``²).
 
-    Where sequences begin alike, as images do whose first rows are black, their first states are the same but for the noise, and
-    statistics over a batch without it are those of a constant (Cooijmans et al. 2017).
+    Where sequences begin alike, as images do whose first rows are black, their states are the same but for this noise until they
+    differ, and statistics over a batch without it are those of a constant (Cooijmans et al. 2017).
     """
 
     def __init__(self, deviation: float, features: int, seed: int = 0) -> None:

@@ -216,7 +216,7 @@ class Results:
         if bar is None or self.cells.empty:
             return False
         reading, found = of_one_run(bar.measure), defaultdict[Place, list[float]](list)
-        for key in set().union(*(part.effects.keys for part in setting.parts)):
+        for key in sorted(set().union(*(part.effects.keys for part in setting.parts))):
             # Runs that were trained to their end or diverged; nets that are only looked at have no such number.
             if (value := reading.read(self.store, key)) is not None:
                 for place in self._places.get(key, ()):

@@ -38,7 +38,7 @@ class Expander:
         """The runs of all grids and settings, or of those named."""
         expansion = Expansion()
         for name, grid in self.design.grids.items():
-            if name in (grids or self.design.grids) and name in (self.scale.grids or self.design.grids):
+            if (grids is None or name in grids) and name in (self.scale.grids or self.design.grids):
                 at_scale = grid.at_scale(self.scale_name)
                 stands_in = list(self.scale.settings) if at_scale.settings is None else at_scale.settings
                 wanted = [setting for setting in stands_in if settings is None or setting in settings]
