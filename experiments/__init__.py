@@ -36,6 +36,7 @@ NAMES = (
     "transfer",
     "cost",
     "methods",
+    "recurrent",
     "tabular_series",
     "machinery",
 )

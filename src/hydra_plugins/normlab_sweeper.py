@@ -107,14 +107,15 @@ def _runs_of_experiment(command: Any, jobs: Any) -> Callable[[Any], Callable[[],
     from normlab.verdicts.registry import register_experiment
 
     design, scale = Design.parse(command.experiment, f"experiment {command.experiment.get('name')}"), command.scale.name
-    known, fixed, grids = design.name in {*NAMES, *own_experiments()}, jobs.set_for_all(), command.sweep.grids
-    unknown = sorted(set(grids or ()) - set(design.grids))
-    if unknown:
-        from normlab.errors import NormlabError
+    known, fixed = design.name in {*NAMES, *own_experiments()}, jobs.set_for_all()
+    grids, settings = command.sweep.grids, command.sweep.settings
+    for part, named, there in (("grid", grids, design.grids), ("setting", settings, design.at(scale).settings)):
+        if unknown := sorted(set(named or ()) - set(there)):
+            from normlab.errors import NormlabError
 
-        raise NormlabError(
-            f"sweep.grids: experiment {design.name} has no grid {unknown[0]!r}; it has {', '.join(design.grids)}"
-        )
+            raise NormlabError(
+                f"sweep.{part}s: experiment {design.name} has no {part} {unknown[0]!r}; it has {', '.join(there)}"
+            )
 
     def expander(store: Any) -> Callable[[], Expansion]:
         one = Expander(design, scale, store, extra=fixed)
@@ -125,7 +126,7 @@ def _runs_of_experiment(command: Any, jobs: Any) -> Callable[[Any], Callable[[],
 
         def expand() -> Expansion:
             expansion, _ = expand_and_judge(one, claims)
-            return expansion if grids is None else one.expand(list(grids))
+            return expansion if grids is None and settings is None else one.expand(grids, settings)
 
         return expand
 

@@ -127,7 +127,8 @@ class NetConfig(Strict):
     differ in more than the norm. ``zero_init_residual`` starts the last γ of every residual branch at
     0, so that each block starts as its skip. ``dropout`` is the probability with which an activation before the head is set to 0;
     ``disturbance`` the size of random scales and shifts behind every norm of a chain, whose distribution ``disturbance_moves``
-    from step to step or not. ``target`` is a net of one's own (``custom``), called with ``options``.
+    from step to step or not. ``state_noise`` is the deviation of normal noise on the first state of recurrent nets while they train.
+    ``target`` is a net of one's own (``custom``), called with ``options``.
     """
 
     name: str
@@ -143,6 +144,7 @@ class NetConfig(Strict):
     dropout: ProperShare = 0.0
     disturbance: NonNegativeFloat = 0.0
     disturbance_moves: bool = True
+    state_noise: NonNegativeFloat = 0.0
     target: str | None = None
     options: dict[str, Any] = {}
 
@@ -237,13 +239,15 @@ class ScheduleConfig(Strict):
 
 class StopConfig(Strict):
     """Training stops where a measure is reached, looked at after every ``every`` steps: the mean training loss of those steps is
-    at most ``at``; or with recalibrated statistics, since running averages lag behind the weights, the loss on 500 training
-    images (``train_set_loss``) at most, or the validation accuracy at least ``at``. For comparisons at matched states.
+    at most ``at``; or with recalibrated statistics, since running averages lag behind the weights, the loss on ``images`` training
+    images (``train_set_loss``) at most, or the validation accuracy at least ``at``. For comparisons at matched states. The fewer the
+    images, the more often it is luck that stops a net, of nets whose loss jumps more than of others.
     """
 
     measure: Literal["train_loss", "train_set_loss", "validation_accuracy"]
     at: PositiveFloat
     every: Count = 10
+    images: Count = 500
 
 
 class TrainingConfig(Strict):

@@ -193,6 +193,13 @@ def test_levels_of_one_name_are_taken_together_before_names_are_compared() -> No
     assert p_moderator(Moderator(T, "side"), settings[:2]) == 1.0
 
 
+def test_places_are_alike_whatever_the_order_in_which_their_axes_are_written() -> None:
+    noise = RNG.standard_normal((2, 10)) / 4
+    settings = [setting(noise[0] + 2, stage="start", net="mlp"), setting(noise[1], net="mlp", stage="end")]
+    p = stats.ttest_1samp(2 + noise[0] - noise[1], 0).pvalue
+    assert p_moderator(Moderator(T, "stage"), settings) == pytest.approx(p)
+
+
 def test_moderators_find_nothing_where_nothing_is() -> None:
     found = []
     for _ in range(300):

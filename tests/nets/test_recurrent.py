@@ -11,7 +11,7 @@ from normlab.config import NetConfig, NormConfig
 from normlab.errors import NormlabError
 from normlab.nets import make_net
 from normlab.nets.block import Parts
-from normlab.nets.recurrent import Memory, RowReader
+from normlab.nets.recurrent import FirstState, Memory, RowReader
 from normlab.norms import METHODS
 from normlab.sweeps.compose import Composer
 from normlab.training.statistics import RunningStatistics, batch_statistics
@@ -36,6 +36,10 @@ def test_without_norms_they_are_pytorchs_own(kind: str, own: Callable[..., nn.RN
     other.weight_ih_l0.data = made.reads.weight.data
     other.weight_hh_l0.data = made.recurs.weight.data
     other.bias_ih_l0.data, other.bias_hh_l0.data = made.reads.bias.data, made.recurs.bias.data
+    if kind == "lstm":  # PyTorch's gates are i, f, g, o
+        for parameter in other.parameters():
+            i, f, o, g = parameter.data.chunk(4)
+            parameter.data = torch.cat((i, f, g, o))
     torch.testing.assert_close(made(sequences), other(sequences)[0])
 
 
@@ -47,7 +51,7 @@ def test_layer_norm_is_over_the_gates_of_one_sample_and_step(sequences: Tensor) 
         gates = sum(
             (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True, correction=0) + 1e-5).sqrt() for x in (read, recurs)
         )
-        i, f, g, o = gates.chunk(4, 1)
+        i, f, o, g = gates.chunk(4, 1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         h = o.sigmoid() * c.tanh()
         torch.testing.assert_close(made(sequences)[:, t], h)
@@ -127,6 +131,44 @@ def test_a_row_reader_reads_rows_in_order(composer: Composer) -> None:
     rows = torch.stack([images[:, :, row].flatten(1) for row in range(4)], 1)
     torch.testing.assert_close(net(images), net.head(net.memory(rows)[:, -1]))
     assert not torch.allclose(net(images), net(images.flip(2)))
+
+
+def test_first_states_have_noise_in_training_alone_and_it_follows_from_the_seed(
+    composer: Composer, sequences: Tensor
+) -> None:
+    made = FirstState(0.1, 1000)
+    assert made(sequences).std().item() == pytest.approx(0.1, rel=0.05)
+    assert not made.eval()(sequences).any()
+
+    def state(seed: int) -> Tensor:
+        config = composer({"net": "lstm", "net.widths": [HIDDEN], "norm": "batch", "net.state_noise": 0.1})
+        net = make_net(config.net, config.norm, (1, 4, 4), 3, seed)
+        assert isinstance(net, RowReader)
+        found: Tensor = net.memory.first_state(sequences)
+        return found
+
+    torch.testing.assert_close(state(1), state(1))
+    assert not torch.allclose(state(1), state(2))
+
+
+def test_sequences_that_begin_alike_have_statistics_of_their_own_only_with_noise() -> None:
+    """Else the running variance of the first steps is that of a constant, and what differs there in testing is blown up."""
+    alike = torch.ones(64, STEPS, FEATURES)
+    variances = {}
+    for noise in (0.0, 0.1):
+        torch.manual_seed(0)
+        net = NetConfig(name="lstm", widths=(HIDDEN,), norm_in="all", activation="tanh", state_noise=noise)
+        made = Memory(Parts(net, NormConfig(name="batch")), "lstm", FEATURES, HIDDEN, STEPS)
+        h = made.first_state(alike)
+        variances[noise] = made.recurs(h).var(0, correction=0).max().item()
+    assert variances[0.0] == 0.0
+    assert variances[0.1] > 1e-4
+
+
+def test_noise_is_refused_where_there_is_no_first_state() -> None:
+    net = NetConfig(name="mlp", widths=(8,), state_noise=0.1)
+    with pytest.raises(NormlabError, match=r"net\.state_noise: net=mlp has no first state"):
+        make_net(net, NormConfig(name="none"), (1, 4, 4), 3, 0)
 
 
 def test_several_widths_are_refused(composer: Composer) -> None:

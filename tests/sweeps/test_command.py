@@ -145,6 +145,7 @@ def test_combinations_come_in_hydras_order(loader: ConfigLoader) -> None:
         (["sweep.workers=1,2"], "sweep"),
         (["seed=interval(0,3)"], "interval"),
         (["sweep.grids=[a]"], "sweep.grids"),
+        (["sweep.settings=[a]"], "sweep.settings"),
         (["+foo=1"], "foo"),
         (["evaluation=nothing"], "nothing"),
     ],

@@ -404,3 +404,19 @@ def test_fixed_values_may_be_constants_of_the_setting(store: Store, composer: Co
     assert first.config.training.stop.at == 0.5
     with pytest.raises(NormlabError, match="no constant 'nowhere'"):
         expander(store, composer, g={"fixed": {"optimizer.lr": "{nowhere}"}}).expand()
+
+
+def test_a_part_of_an_experiment_is_some_of_its_grids_and_settings(store: Store, composer: Composer) -> None:
+    two = {"one": SCALES["quick"]["settings"]["one"], "two": {"overrides": {"data": "digits", "data.train_size": 100}}}
+    grids = {"a": {"axes": {"norm": ["batch", "layer"]}}, "b": {"settings": ["one"], "axes": {"norm": ["group"]}}}
+    scales = {"quick": {**SCALES["quick"], "settings": two}}
+    design = Design.parse({"name": "t", "title": "T", "title_ja": "T", "scales": scales, "grids": grids}, "t")
+    made = Expander(design, "quick", store, composer)
+
+    def runs(*asked: Any) -> set[tuple[Any, Any]]:
+        return {(plan.grid, plan.axes["setting"]) for plan in made.expand(*asked).planned}
+
+    assert runs() == {("a", "one"), ("a", "two"), ("b", "one")}
+    assert runs(None, ["two"]) == {("a", "two")}
+    assert runs(["b"], ["two"]) == set()
+    assert runs(["a"], ["one"]) == {("a", "one")}

@@ -338,9 +338,16 @@ def load_bed(name: str) -> dict[str, Any]:
     files = {file.stem: file for folder in config_dirs()[::-1] for file in (folder / "bed").glob("*.yaml")}
     if name not in files:
         raise NormlabError(f"unknown bed {name!r}; there are {', '.join(sorted(files))}")
-    found = OmegaConf.to_container(OmegaConf.load(files[name]), resolve=True)
+    found = _content(files[name], files[name].stat().st_mtime_ns)
     assert isinstance(found, dict)
     return {str(key): value for key, value in found.items()}
+
+
+@lru_cache(maxsize=64)
+def _content(file: Path, written: int) -> Any:
+    """What a file says, as of when it was ``written``: many settings stand on one bed, and parsing takes longer than all else."""
+    del written
+    return OmegaConf.to_container(OmegaConf.load(file), resolve=True)
 
 
 def load_design(name: str) -> Design:
@@ -353,4 +360,4 @@ def load_design(name: str) -> Design:
     if name not in files:
         raise NormlabError(f"unknown experiment {name!r}; there are {', '.join(sorted(files))}")
     file = files[name]
-    return Design.parse(OmegaConf.to_container(OmegaConf.load(file), resolve=True), str(file.name))
+    return Design.parse(_content(file, file.stat().st_mtime_ns), str(file.name))

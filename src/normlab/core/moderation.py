@@ -28,7 +28,7 @@ def p_moderator(moderator: Moderator, settings: Sequence[SettingResult]) -> floa
         if moderator.axis in setting.at and setting.run and not setting.same:
             others = {axis: value for axis, value in setting.at.items() if axis != moderator.axis}
             case = None if moderator.axis in (setting.case.at or {}) else id(setting.case)
-            by_place.setdefault((case, repr(others)), []).append(setting)
+            by_place.setdefault((case, repr(sorted(others.items()))), []).append(setting)
     by_bed: dict[Any, list[BySeed]] = {}
     for group in by_place.values():
         for part in range(min(len(setting.parts) for setting in group)):

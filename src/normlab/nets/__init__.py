@@ -11,6 +11,7 @@ from normlab.nets.block import Parts
 from normlab.nets.disturbance import Disturbance
 from normlab.nets.dropout import SeededDropout
 from normlab.nets.init import initialize
+from normlab.nets.recurrent import FirstState
 from normlab.norms import wrap_layer
 from normlab.seeds import generator
 from normlab.targets import source_digest
@@ -21,9 +22,9 @@ NETS: Nets = {
     "cnn": (cnn.build, 1),
     "custom": (custom.build, 1),
     "fcn": (fcn.build, 1),
-    "gru": (recurrent.build_gru, 1),
+    "gru": (recurrent.build_gru, 2),
     "linear": (linear.build, 1),
-    "lstm": (recurrent.build_lstm, 1),
+    "lstm": (recurrent.build_lstm, 2),
     "mlp": (mlp.build, 1),
     "resnet": (resnet.build, 1),
     "resnet_fixup": (normfree.build_fixup, 1),
@@ -49,6 +50,8 @@ def make_net(
         )
     if net.disturbance and parts.disturbed < parts.norms:
         raise NormlabError(f"net.disturbance stands behind the norms of plain chains; net={net.name} is none")
+    if net.state_noise and not any(isinstance(module, FirstState) for module in built.modules()):
+        raise NormlabError(f"net.state_noise: net={net.name} has no first state")
     if not parts.keeps_weights:
         initialize(built, net.init, seed)
     _seed_noise(built, seed)
@@ -59,7 +62,7 @@ def make_net(
 
 def _seed_noise(net: nn.Module, seed: int) -> None:
     """Give every source of noise in a net the generator of (seed, its kind and place)."""
-    for kind, name in ((SeededDropout, "dropout"), (Disturbance, "disturbance")):
+    for kind, name in ((SeededDropout, "dropout"), (Disturbance, "disturbance"), (FirstState, "first_state")):
         for index, layer in enumerate(module for module in net.modules() if isinstance(module, kind)):
             layer.source = generator(seed, f"{name}/{index}")
 

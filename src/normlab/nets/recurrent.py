@@ -33,16 +33,39 @@ class StepNorm(nn.Module):
         return found
 
 
+class FirstState(nn.Module):
+    """The state before the first step, (N, H): 0, in training with noise N(0, ``deviation``²).
+
+    Where sequences begin alike, as images do whose first rows are black, their first states are the same but for the noise, and
+    statistics over a batch without it are those of a constant (Cooijmans et al. 2017).
+    """
+
+    def __init__(self, deviation: float, features: int, seed: int = 0) -> None:
+        super().__init__()
+        self.deviation, self.features = deviation, features
+        self.source = torch.Generator().manual_seed(seed)
+
+    def forward(self, read: Tensor) -> Tensor:
+        zero = read.new_zeros(len(read), self.features)
+        if not self.training or not self.deviation:
+            return zero
+        return zero + torch.empty(zero.shape).normal_(0, self.deviation, generator=self.source).to(zero)
+
+    def extra_repr(self) -> str:
+        return f"deviation={self.deviation:g}"
+
+
 class Memory(nn.Module):
     """A layer of long short-term memories or gated recurrent units: (N, T, F) → states (N, T, H).
 
     With a_t = norm(W_x x_t) and b_t = norm_t(W_h h_{t−1}), either's bias being β:
 
-    - ``lstm``: i, f, g, o = a_t + b_t;  c_t = σ(f)·c_{t−1} + σ(i)·tanh(g);  h_t = σ(o)·tanh(c_t)
+    - ``lstm``: i, f, o, g = a_t + b_t;  c_t = σ(f)·c_{t−1} + σ(i)·tanh(g);  h_t = σ(o)·tanh(c_t)
     - ``gru``: r, z = σ(a_t + b_t) in the first two thirds, n = tanh(a_t + r·b_t) in the last;  h_t = z·h_{t−1} + (1 − z)·n
 
     The norm at what is read sees all positions at once, (N·T, gates), one sample a position (Laurent et al. 2016). ``net.norm_in=fc`` puts
-    a norm there alone, ``all`` one at what recurs, too (:class:`StepNorm`; Ba et al. 2016 for layer norm). The state c has none.
+    a norm there alone, ``all`` one at what recurs, too (:class:`StepNorm`; Ba et al. 2016 for layer norm). The state c has none and starts
+    at 0; h_0 is a :class:`FirstState`.
 
     Papers: Hochreiter & Schmidhuber 1997; Cho et al. 2014.
     """
@@ -55,22 +78,24 @@ class Memory(nn.Module):
         self.reads = parts.linear(features, gates, self.norm)
         self.step_norm = StepNorm(parts, gates, steps)
         self.recurs = parts.recurrent(hidden, gates, self.step_norm.norms[0])
+        self.first_state = FirstState(parts.net.state_noise, hidden)
 
     def forward(self, input: Tensor) -> Tensor:
         N, T, _ = input.shape
         read = self.norm(self.reads(input.flatten(0, 1))).view(N, T, -1)
-        h = c = read.new_zeros(N, self.hidden)
+        h, c = self.first_state(read), read.new_zeros(N, self.hidden)
         states = []
-        for t in range(T):
-            a, b = read[:, t], self.step_norm(self.recurs(h), t)
+        for t, a in enumerate(read.unbind(1)):  # not read[:, t], whose gradient is as large as all of read
+            b = self.step_norm(self.recurs(h), t)
             if self.kind == "lstm":
-                i, f, g, o = (a + b).chunk(4, 1)
-                c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-                h = o.sigmoid() * c.tanh()
+                sigmoids, g = (a + b).split([3 * self.hidden, self.hidden], 1)
+                i, f, o = sigmoids.sigmoid().chunk(3, 1)
+                c = torch.addcmul(f * c, i, g.tanh())
+                h = o * c.tanh()
             else:
-                (a_r, a_z, a_n), (b_r, b_z, b_n) = a.chunk(3, 1), b.chunk(3, 1)
-                z = (a_z + b_z).sigmoid()
-                h = z * h + (1 - z) * (a_n + (a_r + b_r).sigmoid() * b_n).tanh()
+                (a_rz, a_n), (b_rz, b_n) = (x.split([2 * self.hidden, self.hidden], 1) for x in (a, b))
+                r, z = (a_rz + b_rz).sigmoid().chunk(2, 1)
+                h = torch.lerp(torch.addcmul(a_n, r, b_n).tanh(), h, z)
             states.append(h)
         return torch.stack(states, 1)
 

@@ -1,5 +1,6 @@
 """What the report reads: an experiment's cells joined with their runs."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -21,7 +22,7 @@ from normlab.report.style import DATA_TITLES
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander, filled
-from normlab.sweeps.planned import Expansion
+from normlab.sweeps.planned import Expansion, Place
 from normlab.verdicts.cells import cell_table
 from normlab.verdicts.computed import Computed
 from normlab.verdicts.looks import expand_and_judge
@@ -214,16 +215,22 @@ class Results:
         bar = self.bar(str(setting.at.get("setting")))
         if bar is None or self.cells.empty:
             return False
-        keys = set().union(*(part.effects.keys for part in setting.parts))
-        rows = self.cells[self.cells["run_key"].isin(keys)]
-        # Runs that were trained to their end or diverged; nets that are only looked at have no such number.
-        means = [
-            float(np.mean(found))
-            for _, cell in rows.groupby(["grid", "cell"])
-            if (found := self.values(cell, bar.measure))
-        ]
+        reading, found = of_one_run(bar.measure), defaultdict[Place, list[float]](list)
+        for key in set().union(*(part.effects.keys for part in setting.parts)):
+            # Runs that were trained to their end or diverged; nets that are only looked at have no such number.
+            if (value := reading.read(self.store, key)) is not None:
+                for place in self._places.get(key, ()):
+                    found[place].append(value.number)
         sign = 1.0 if higher_is_better(bar.measure) else -1.0
-        return any(sign * mean <= sign * bar.value for mean in means)
+        return any(sign * float(np.mean(cell)) <= sign * bar.value for cell in found.values())
+
+    @cached_property
+    def _places(self) -> dict[str, list[Place]]:
+        """The cells that a run stands in, by its key."""
+        found = defaultdict[str, list[Place]](list)
+        for key, grid, cell in zip(*(self.cells[column] for column in ("run_key", "grid", "cell")), strict=True):
+            found[key].append((grid, cell))
+        return found
 
     @cached_property
     def lengths(self) -> list["Length"]:

@@ -44,6 +44,7 @@ class SweepConfig(Strict):
 
     workers: PositiveInt | None = None
     grids: tuple[str, ...] | None = None
+    settings: tuple[str, ...] | None = None
     time_limit: PositiveFloat | None = None
     retry_missing: bool = False
     plan: str | None = None
@@ -78,8 +79,9 @@ class Command(Strict):
             own["results"] = str(own["results"])
         command = check(cls, {name: value for name, value in own.items() if name != "hydra"} | {"run": run})
         named_evaluations(command.evaluation, command.run)
-        if command.sweep.grids is not None and not command.experiment:
-            raise NormlabError("sweep.grids: grids belong to an experiment; set experiment=… with -m")
+        for part in ("grids", "settings"):
+            if getattr(command.sweep, part) is not None and not command.experiment:
+                raise NormlabError(f"sweep.{part}: {part} belong to an experiment; set experiment=… with -m")
         return command
 
     @classmethod

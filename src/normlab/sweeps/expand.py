@@ -1,7 +1,7 @@
 """From a design to its runs. What was chosen on tuning seeds is read off the store, so expansion goes on as runs finish."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from normlab.config import RunConfig
@@ -34,16 +34,18 @@ class Expander:
         self.looks: dict[Place, int] = {}
         self._runs: dict[str, dict[int, tuple[str, RunConfig]]] = {}
 
-    def expand(self, grids: list[str] | None = None) -> Expansion:
-        """The runs of all grids, or of those named."""
+    def expand(self, grids: Collection[str] | None = None, settings: Collection[str] | None = None) -> Expansion:
+        """The runs of all grids and settings, or of those named."""
         expansion = Expansion()
         for name, grid in self.design.grids.items():
             if name in (grids or self.design.grids) and name in (self.scale.grids or self.design.grids):
-                self._expand_grid(name, grid.at_scale(self.scale_name), expansion)
+                at_scale = grid.at_scale(self.scale_name)
+                stands_in = list(self.scale.settings) if at_scale.settings is None else at_scale.settings
+                wanted = [setting for setting in stands_in if settings is None or setting in settings]
+                self._expand_grid(name, at_scale, wanted, expansion)
         return expansion
 
-    def _expand_grid(self, name: str, grid: Grid, expansion: Expansion) -> None:
-        settings = list(self.scale.settings) if grid.settings is None else grid.settings
+    def _expand_grid(self, name: str, grid: Grid, settings: Sequence[str], expansion: Expansion) -> None:
         for setting in settings:
             cells = list(self._cells(grid, setting, expansion))
             if grid.choose:

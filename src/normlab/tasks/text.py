@@ -94,7 +94,7 @@ def build_gru(parts: Parts, shape: tuple[int, int, int], classes: int) -> nn.Mod
     return Reader(parts, "gru", shape[-1], classes)
 
 
-NETS = {"lstm": (build_lstm, 2), "gru": (build_gru, 1), "transformer": (build_transformer, 1)}
+NETS = {"lstm": (build_lstm, 3), "gru": (build_gru, 2), "transformer": (build_transformer, 1)}
 
 
 def make(config: RunConfig, device: torch.device, pretrained: Mapping[str, Tensor] | None) -> Supervised:

@@ -17,7 +17,8 @@ WARM_UPS = 3  # steps before a capture, in which libraries set themselves up
 
 def can_be_replayed(config: RunConfig, statistics: RunningStatistics) -> bool:
     """Whether each step's kernels are those of the one before, but for what they read."""
-    changing = config.net.dropout or config.net.disturbance or method_of(config.norm).remembers or config.data.shift
+    noisy = config.net.dropout or config.net.disturbance or config.net.state_noise
+    changing = noisy or method_of(config.norm).remembers or config.data.shift
     plain = config.optimizer.name == "sgd" and config.training.statistics == "batch" and statistics.same_every_step
     return plain and not (changing or config.numerics.checkpoint)
 
