@@ -21,9 +21,8 @@ def test_a_recipe_is_what_its_overrides_say(name: str, composer: Composer) -> No
     assert run_key(composer({"recipe": name, "norm": "group"})) == run_key(
         composer(load_recipe(name) | {"norm": "group"})
     )
-    assert (
-        composer({"recipe": name}).net.norm_in != "both"
-    )  # which leaves norms out where they cannot stand: sites would differ
+    # "both" leaves norms out where they cannot stand: sites would differ.
+    assert composer({"recipe": name}).net.norm_in != "both"
 
 
 def test_what_stands_beside_it_holds(composer: Composer) -> None:
