@@ -16,6 +16,7 @@ from normlab.core.claim import Claim
 from normlab.core.design import Design, load_design
 from normlab.errors import NormlabError
 from normlab.report.choice import Situation
+from normlab.report.comparison import Comparison
 from normlab.report.results import Published, Results
 
 NAMES = (
@@ -87,6 +88,12 @@ class Experiment:
         """Tables that stand before all verdicts, by the name of their file."""
         known = getattr(self.module, "PUBLISHED", {})
         return {name: Published(title, make(results)) for name, (title, make) in known.items()}
+
+    @property
+    def compared(self) -> tuple[Comparison, ...]:
+        """The situations of the chooser that it has runs for."""
+        found: tuple[Comparison, ...] = getattr(self.module, "COMPARED", ())
+        return found
 
     def situations(self, results: Results) -> list[Situation]:
         """The situations that the experiment compares methods in, if it does."""

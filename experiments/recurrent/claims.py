@@ -49,7 +49,7 @@ RNN_BN_HARD = Claim(
             at={"care": "with care"},
         ),
     ),
-    moderators=(Moderator(T("as it is or with care"), "care"), CELL, ORDER),
+    moderators=(Moderator(T("whether it is used as it is or with care"), "care"), CELL, ORDER),
     shown_besides=(
         Case(
             T("as it is, with the statistics of each batch"),

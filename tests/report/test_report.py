@@ -23,6 +23,7 @@ from normlab.norms import METHODS
 from normlab.report import sentences
 from normlab.report.build import build
 from normlab.report.choice import Situation
+from normlab.report.comparison import Comparison
 from normlab.report.forest import forest
 from normlab.report.gallery import SHOWN
 from normlab.report.methods import method_table
@@ -90,6 +91,8 @@ class Toy:
 
     def table(self, results: Results) -> pd.DataFrame | None:
         return pd.DataFrame([{"a": 1.23456, "b": HOSTILE}, {"a": math.nan, "b": ""}])
+
+    compared: tuple[Comparison, ...] = ()
 
     def situations(self, results: Results) -> list[Situation]:
         return []

@@ -77,7 +77,7 @@ def test_rates_come_in_order_with_their_seeds() -> None:
 
 def test_the_script_defines_one_value_that_a_page_can_read(tmp_path: Path) -> None:
     arm = Arm("batch", 0.1, {0: 0.9, 1: 0.8}, {}, {0.1: [0.7]}, diverged=1)
-    field = Field("mnist", "MNIST", "mnist", 128, False, 10_000, 5, [arm], [])
+    field = Field("mnist", "mnist", 128, False, 10_000, 5, [arm], [])
     text = script([field], Store(tmp_path))
     name, _, value = text.partition(" = ")
     assert name == "window.normlab"

@@ -233,5 +233,5 @@ def test_a_lucky_wide_interval_is_not_called_as_good_as_the_best() -> None:
         FieldArm("group", 0.1, {k: v + 0.002 * (-1) ** k for k, v in close.items()}),
         FieldArm("layer", 0.1, broken),
     ]
-    field = Field("m", "M", "mnist", 128, False, 10_000, 5.0, arms, [])
+    field = Field("m", "mnist", 128, False, 10_000, 5.0, arms, [])
     assert field.alike == {"batch", "group"}

@@ -18,6 +18,7 @@ from normlab.core.readings import higher_is_better, of_one_run
 from normlab.core.trial import ClaimResult, SettingResult
 from normlab.data import SERIES_SETS
 from normlab.report.choice import Situation
+from normlab.report.comparison import Comparison
 from normlab.report.style import DATA_TITLES
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
@@ -65,6 +66,11 @@ class Question(Protocol):
 
     def published(self, results: "Results") -> dict[str, Published]:
         """Tables that stand before all verdicts, by the name of their file; mostly none."""
+        ...
+
+    @property
+    def compared(self) -> tuple[Comparison, ...]:
+        """The situations of the chooser that the experiment has runs for; mostly none."""
         ...
 
     def situations(self, results: "Results") -> list[Situation]:
@@ -235,15 +241,13 @@ class Results:
     @cached_property
     def lengths(self) -> list["Length"]:
         """How long and on how much the nets of each setting are trained where nothing else is said."""
-        return [
-            Length(
-                Text(self.title(setting), self.design.at(self.scale).settings[setting].title_ja or self.title(setting)),
-                self._samples(setting, config),
-                samples_of(config),
-                config.training.epochs,
-            )
-            for setting, config in self.configs.items()
-        ]
+        return [self.length(setting) for setting in self.configs]
+
+    def length(self, setting: str) -> "Length":
+        """The same of one setting."""
+        config, title = self.configs[setting], self.title(setting)
+        japanese = self.design.at(self.scale).settings[setting].title_ja or title
+        return Length(Text(title, japanese), self._samples(setting, config), samples_of(config), config.training.epochs)
 
     def _samples(self, setting: str, config: RunConfig) -> int | None:
         """How many samples an epoch has: as the configuration says, or as the record of a run on all data does, if there is one."""

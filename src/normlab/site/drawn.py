@@ -36,7 +36,7 @@ def _situation(field: Field, store: Store) -> dict[str, Any]:
     return {
         "name": field.name,
         "title": {each.code: each.situation(field) for each in LANGUAGES},
-        "trained": {each.code: each.length(field.images, field.epochs) for each in LANGUAGES},
+        "trained": {each.code: each.length(field) for each in LANGUAGES},
         "arms": [_arm(arm, store) for arm in field.arms],
     }
 

@@ -44,6 +44,8 @@ class Language:
 
     def situation(self, field: Field) -> str:
         """A situation of the chooser."""
+        if field.titled:
+            return self.of(field.titled)
         data = DATA_TITLES.get(field.data, field.data)
         if field.shared:
             return self(
@@ -51,9 +53,15 @@ class Language:
             )
         return self(f"{data}, batch {field.batch}", f"{data}、バッチ {field.batch}")
 
-    def length(self, images: int | None, epochs: float) -> str:
-        """How long and on how many images a net was trained."""
-        return self.counted(images, "images", epochs)
+    def length(self, field: Field) -> str:
+        """How long and on how many samples the nets of a situation were trained."""
+        return self.counted(field.samples, field.of, field.epochs)
+
+    def measured(self, field: Field) -> str:
+        """What methods are compared by there."""
+        if field.measure == "explained":
+            return self("explained variance, %", "説明された分散 %")
+        return self("test accuracy, %", "テスト正解率 %")
 
     def counted(self, samples: int | None, of: str, epochs: float) -> str:
         """How many samples of a kind are learned from how often; all that there are where no number is given."""

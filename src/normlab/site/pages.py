@@ -26,11 +26,12 @@ from normlab.report.style import DATA_TITLES
 from normlab.runs.store import Store
 from normlab.site import answers
 from normlab.site.articles import Article
+from normlab.site.compared import fields, gates
 from normlab.site.drawn import script
 from normlab.site.forest import panels, summary_panel
 from normlab.site.language import LANGUAGES, Language
 from normlab.site.literature import Reported
-from normlab.site.situations import Field, fields
+from normlab.site.situations import Field
 from normlab.site.speed import measured
 
 FINDINGS = 8  # on the first page
@@ -72,12 +73,17 @@ class Site:
 
     @cached_property
     def fields(self) -> list[Field]:
-        return fields(self.store, self.scale)
+        return fields(self.report.sections, self.scale, self.store)
+
+    @cached_property
+    def _drawn(self) -> list[Field]:
+        """Those whose training and rates are drawn: all that have accuracies."""
+        return [field for field in self.fields if field.measure == "accuracy"]
 
     @cached_property
     def _methods(self) -> list[str]:
         """The methods that any situation has, in the order of methods."""
-        return [name for name in METHODS if any(arm.method == name for field in self.fields for arm in field.arms)]
+        return [name for name in METHODS if any(arm.method == name for field in self._drawn for arm in field.arms)]
 
     @cached_property
     def _properties(self) -> dict[str, Properties]:
@@ -117,7 +123,7 @@ class Site:
         for name in ("site.css", "site.js", "plots.js"):
             content = resources.files("normlab.site").joinpath("assets", name).read_bytes()
             write_atomically(root / "assets" / name, content)
-        write_atomically(root / "assets" / "data.js", script(self.fields, self.store).encode())
+        write_atomically(root / "assets" / "data.js", script(self._drawn, self.store).encode())
         environment = jinja2.Environment(
             loader=jinja2.ChoiceLoader(
                 [jinja2.PackageLoader("normlab", f"{room}/templates") for room in ("site", "report")]
@@ -168,16 +174,21 @@ class Site:
         of_edition_2 = [(s, r) for s, r in self.results if not s.old]
         first = answers.notable([result for _, result in of_edition_2], FINDINGS)
         section_of = {result.claim.id: section for section, result in self.results}
-        gates = next((s.published["gates"].table for s in self.report.sections if "gates" in s.published), None)
         findings = [{"section": section_of[result.claim.id], "result": result} for result in first]
         panel = summary_panel(first, language)
         strips = {strip.part: strip for strip in panel.strips} if panel else {}
-        about = {"panel": panel, "strips": strips, "findings": findings, "gates": gates, "fields": self.fields}
+        about = {
+            "panel": panel,
+            "strips": strips,
+            "findings": findings,
+            "gates": gates(self.report.sections),
+            "fields": self.fields,
+        }
         pages = [
             Page("index.html", "home.html", about),
             Page("choose.html", "choose.html", {"fields": self.fields}),
-            Page("explore.html", "explore.html", {"fields": self.fields, "shown": self._methods}),
-            Page("compare.html", "compare.html", {"fields": self.fields, "shown": self._methods}),
+            Page("explore.html", "explore.html", {"fields": self._drawn, "shown": self._methods}),
+            Page("compare.html", "compare.html", {"fields": self._drawn, "shown": self._methods}),
             Page("speed.html", "speed.html", {"measured": measured(self.store.root.parent / "bench")}),
             Page("trials.html", "trials.html", {"cards": self._cards()}),
             Page("claims.html", "claims.html", {"ordered": sorted(self.report.sections, key=_is_definition)}),

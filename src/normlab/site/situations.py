@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
 from normlab.config import RunConfig
+from normlab.core.claim import Text
 from normlab.core.statistics import interval, p_greater
 from normlab.norms import METHODS
 from normlab.runs.store import Store
@@ -16,13 +18,13 @@ from normlab.trials.subject import method
 
 REFERENCE = "batch"
 ENOUGH = 3  # runs from which on a method is ranked
-CLOSE = 0.005  # of test accuracy: what is further behind the best is never called alike, however wide its interval
+CLOSE = 0.005  # of a measure: what is further behind the best is never called alike, however wide its interval
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A method in a situation: its rate, test accuracy and run by seed (of a diverged run, chance), and validation accuracies of its
-    tuning by rate; against batch norm the paired difference with its interval and the chance that the method is better.
+    """A method in a situation: its rate, measure on test data and run by seed (of a diverged run, chance), and the measure on validation
+    data of its tuning by rate; against batch norm the paired difference with its interval and the chance that the method is better.
     """
 
     method: str
@@ -36,30 +38,46 @@ class Arm:
 
     @property
     def interval(self) -> tuple[float, float, float]:
-        """Mean test accuracy with its 95 % interval, as far as accuracies go."""
+        """The mean with its 95 % interval, as far as the measure goes."""
         mean, low, high = interval(np.array(list(self.accuracy.values())))
         return mean, max(low, 0.0), min(high, 1.0)
 
 
 @dataclass(frozen=True)
 class Field:
-    """A situation with the methods that were run there, the most accurate first, and those that were not."""
+    """A situation with the methods that were run there, the best first, and those that were not.
+
+    ``measure``: test accuracy, or the explained share of the variance of what is predicted (1 less the error); ``simple`` is what a
+    simple model has of it. ``samples`` is what an epoch goes over. ``titled`` replaces what data and batch would be called.
+    """
 
     name: str
-    title: str
     data: str
     batch: int
     shared: bool
-    images: int | None
+    samples: int | None
     epochs: float
     arms: list[Arm]
-    missing: list[str]
+    missing: list[str] = field(default_factory=list)
+    measure: Literal["accuracy", "explained"] = "accuracy"
+    of: str = "images"
+    titled: Text | None = None
+    note: Text | None = None
+    simple: float | None = None
 
     @property
     def alike(self) -> set[str]:
-        """The best, and those at most half a point behind whose paired difference to it is not told from 0."""
+        """The best, and those at most half a point behind whose paired difference to it is not told from 0; none that is untrained."""
         best = self.arms[0]
-        return {best.method} | {arm.method for arm in self.arms[1:] if self._alike(best, arm)}
+        if self.untrained(best):
+            return set()
+        return {best.method} | {
+            arm.method for arm in self.arms[1:] if self._alike(best, arm) and not self.untrained(arm)
+        }
+
+    def untrained(self, arm: Arm) -> bool:
+        """Whether a method's nets are on average no better than the simple model."""
+        return self.simple is not None and arm.interval[0] <= self.simple
 
     @staticmethod
     def _alike(best: Arm, arm: Arm) -> bool:
@@ -75,8 +93,16 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[float, float
     return interval(np.array([a[seed] - b[seed] for seed in seeds]))
 
 
-def fields(store: Store, scale: str) -> list[Field]:
-    """All situations of a scale; none where no trial is designed for it, or nothing was run in any."""
+def ranked(arms: Sequence[Arm]) -> list[Arm]:
+    """The methods of a situation, each held against batch norm, the best first."""
+    reference = next((arm.accuracy for arm in arms if arm.method == REFERENCE), {})
+    return sorted((_against(arm, reference) for arm in arms), key=lambda arm: -arm.interval[0])
+
+
+def fields_of_trials(store: Store, scale: str, simple: Mapping[str, float]) -> list[Field]:
+    """The situations in which norms are tried at a scale; none where no trial is designed for it, or nothing was run in any.
+    ``simple``: what a linear model has of some data.
+    """
     if scale not in ("quick", "cpu"):
         return []
     docket, composer, known = Docket.load(scale), Composer(), Known(store)
@@ -91,7 +117,7 @@ def fields(store: Store, scale: str) -> list[Field]:
             keys = known.reported(config)
             if len(keys) >= ENOUGH:
                 arms.append(_arm(each, keys, known.tuned(config), store))
-        found.append(_field(name, situation, base, arms, names))
+        found.append(_field(name, situation, base, arms, names, simple.get(base.data.name)))
     return [each for each in found if each.arms]
 
 
@@ -101,21 +127,20 @@ def _arm(name: str, keys: dict[int, str], tuned: dict[float, list[float]], store
     return Arm(name, rate, {seed: accuracy(store, key) for seed, key in sorted(keys.items())}, keys, tuned, diverged)
 
 
-def _field(name: str, situation: Situation, base: RunConfig, arms: list[Arm], names: list[str]) -> Field:
-    reference = next((arm.accuracy for arm in arms if arm.method == REFERENCE), {})
-    compared = [_against(arm, reference) for arm in arms]
-    compared.sort(key=lambda arm: -arm.interval[0])
+def _field(
+    name: str, situation: Situation, base: RunConfig, arms: list[Arm], names: list[str], simple: float | None
+) -> Field:
     ran = {arm.method for arm in arms}
     return Field(
         name=name,
-        title=situation.title,
         data=base.data.name,
         batch=situation.shared or base.data.batch_size,
         shared=situation.shared is not None,
-        images=base.data.train_size,
+        samples=base.data.train_size,
         epochs=base.training.epochs,
-        arms=compared,
+        arms=ranked(arms),
         missing=[each for each in names if each not in ran],
+        simple=simple,
     )
 
 
