@@ -40,6 +40,7 @@ NAMES = (
     "recurrent",
     "tabular_series",
     "machinery",
+    "unseen",
 )
 LOCK = Path(__file__).parent / "claims.lock"
 ARTICLES = Path(__file__).parent / "articles.yaml"

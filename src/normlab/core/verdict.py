@@ -188,14 +188,18 @@ def take_looks(results: Sequence[ClaimResult], further: Further) -> None:
 
 def pooled_effect(result: ClaimResult) -> Pooled | None:
     """The effect over all settings that say something, of the weakest part where there are several."""
+    return min((each for each in pooled_parts(result) if each), key=lambda pooled: pooled.mean, default=None)
+
+
+def pooled_parts(result: ClaimResult) -> list[Pooled | None]:
+    """The same of every part."""
     told = [
         s for s in result.settings if s.run and not s.same and s.conditions_hold and all(p.delta > 0 for p in s.parts)
     ]
     if len(told) < 2:
-        return None
+        return []
     parts = min(len(setting.parts) for setting in told)
-    found = [pool([setting.parts[part].as_effect for setting in told]) for part in range(parts)]
-    return min((each for each in found if each), key=lambda pooled: pooled.mean, default=None)
+    return [pool([setting.parts[part].as_effect for setting in told]) for part in range(parts)]
 
 
 def _moderated(result: ClaimResult, tested: Sequence[ClaimResult]) -> Moderated | None:

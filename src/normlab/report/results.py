@@ -269,10 +269,11 @@ class Results:
     @property
     def trained(self) -> str:
         """The same in words, for the foot of figures."""
-        return "; ".join(
+        told = (
             f"{each.title.en}: {f'{each.samples:,}' if each.samples else 'all'} {each.of} × {each.epochs:g} epochs"
             for each in self.lengths
         )
+        return "; ".join(dict.fromkeys(told))
 
     def caption(self) -> str:
         """n, length of training, scale and device, for figures."""

@@ -71,9 +71,10 @@ class Language:
 
     def trained(self, results: Results) -> str:
         """The same of every setting of an experiment."""
-        return self("; ", "、").join(
+        told = (
             f"{self.of(each.title)}: {self.counted(each.samples, each.of, each.epochs)}" for each in results.lengths
         )
+        return self("; ", "、").join(dict.fromkeys(told))
 
     def searched(self, claim: Claim) -> str:
         """What a claim is found by: its id, its statement in both languages, and all names of the methods that it names."""

@@ -1,0 +1,215 @@
+"""The suite on data that it has not seen: settings are drawn before they are run there, and what is predicted of them is written down."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from normlab.core.claim import Arm, Case, Claim, Contrast
+from normlab.core.design import Design, Grid, load_bed
+from normlab.core.effects import CellReader
+from normlab.core.statistics import spread
+from normlab.core.trial import ClaimResult, SettingResult
+from normlab.core.verdict import pooled_parts
+from normlab.report.results import Results
+from normlab.report.sections import Section
+from normlab.verdicts.cells import StoreNumbers, cell_rows
+
+SEEN, UNSEEN = "mnist", "fashion_mnist"  # beds of the same recipe
+SHARE = 0.1  # of an experiment's settings
+NORMAL = 1.959963984540054  # 97.5 % of a normal distribution lie below
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a claim's summary says of the effect in a setting, in units of its δ: the mean, and what bounds it with 95 %.
+
+    The setting is that of ``place`` (axes and values, as JSON) in the claim's ``case`` of that number, its effect that of a ``part``.
+    """
+
+    experiment: str
+    claim: str
+    case: int
+    part: int
+    place: str
+    where: str
+    predicted: float
+    predict_low: float
+    predict_high: float
+
+
+def draw(section: Section) -> list[Prediction]:
+    """A tenth of an experiment's settings, of those that are on the bed seen and may be asked again on the other one.
+
+    The part is the one that decides the summary, the weakest. Contrasts that are counted in the direction of tuning seeds, or that read a
+    constant measured on the bed, stay out, and so does what costs.
+    """
+    results = [result for result in section.claims if result.pooled]
+    run = [setting for result in section.claims for setting in result.settings if setting.run]
+    open_to = [
+        (result, setting)
+        for result in results
+        for setting in result.settings
+        if setting.run and not setting.same and _may_be_asked(section, setting)
+    ]
+    if not open_to:
+        return []
+    seed = int.from_bytes(hashlib.sha256(f"unseen/{section.question.name}".encode()).digest()[:8], "big")
+    count = min(len(open_to), max(1, round(SHARE * len(run))))
+    chosen = sorted(np.random.default_rng(seed).choice(len(open_to), count, replace=False))
+    return [_prediction(section, *open_to[index]) for index in chosen]
+
+
+def _may_be_asked(section: Section, setting: SettingResult) -> bool:
+    known = section.results.design.at(section.results.scale).settings.get(str(setting.at.get("setting")))
+    contrasts = (*setting.case.parts, *setting.case.given)
+    plain = not any(contrast.signed or "{" in _measures(contrast) for contrast in contrasts)
+    grids = [section.results.design.grids[arm.grid] for contrast in contrasts for arm in contrast.arms]
+    return known is not None and known.bed == SEEN and plain and not any(grid.costs for grid in grids)
+
+
+def _measures(contrast: Contrast) -> str:
+    return " ".join(str(arm.measure or contrast.measure) for arm in contrast.arms)
+
+
+def _prediction(section: Section, result: ClaimResult, setting: SettingResult) -> Prediction:
+    parts = [(pooled.mean, index, pooled) for index, pooled in enumerate(pooled_parts(result)) if pooled]
+    _, part, pooled = min(parts, key=lambda each: each[:2])
+    cases = result.claim.at(section.results.scale)
+    place = {axis: value for axis, value in setting.case.place(setting.at).items() if axis != "setting"}
+    there = replace(setting, at={**setting.at, "setting": UNSEEN}, title=str(load_bed(UNSEEN)["title"]))
+    return Prediction(
+        section.question.name,
+        result.claim.id,
+        cases.index(setting.case),
+        part,
+        json.dumps(place, ensure_ascii=False),
+        there.label(len(cases) > 1).en,
+        pooled.mean,
+        pooled.predict_low,
+        pooled.predict_high,
+    )
+
+
+def as_table(predictions: Iterable[Prediction]) -> pd.DataFrame:
+    """predictions.csv."""
+    return pd.DataFrame([asdict(each) for each in predictions], columns=list(Prediction.__dataclass_fields__))
+
+
+def from_table(table: pd.DataFrame) -> list[Prediction]:
+    return [Prediction(**{str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
+
+
+# What is run
+
+
+def there(grid: str, experiment: str) -> str:
+    """What an experiment's grid is called where it is asked again."""
+    return f"{experiment}__{grid}"
+
+
+def moved(part: Contrast, experiment: str) -> Contrast:
+    """A contrast of an experiment's grids as one of theirs there."""
+
+    def arm(one: Arm) -> Arm:
+        return replace(one, grid=there(one.grid, experiment))
+
+    less = (arm(part.less[0]), arm(part.less[1])) if part.less else None
+    return replace(part, plus=arm(part.plus), minus=arm(part.minus) if part.minus else None, less=less)
+
+
+def content(
+    predictions: Sequence[Prediction], asked: Mapping[str, tuple[Design, Sequence[Claim]]], scale: str
+) -> dict[str, Any]:
+    """The settings and grids of a design that runs what is predicted: a setting an experiment, on the other bed, and of its grids the
+    cells that are read.
+    """
+    settings: dict[str, Any] = {}
+    grids: dict[str, Any] = {}
+    for prediction in predictions:
+        design, claims = asked[prediction.experiment]
+        case = case_of(prediction, claims, scale)
+        settings[prediction.experiment] = _setting(design, scale)
+        for contrast in (case.parts[prediction.part], *case.given):
+            for one in contrast.arms:
+                _add(grids, design.grids[one.grid].at_scale(scale), prediction, contrast, one)
+    return {"settings": settings, "grids": grids}
+
+
+def case_of(prediction: Prediction, claims: Sequence[Claim], scale: str) -> Case:
+    """The case whose setting is drawn."""
+    claim = next(claim for claim in claims if claim.id == prediction.claim)
+    return claim.at(scale)[prediction.case]
+
+
+def _setting(design: Design, scale: str) -> dict[str, Any]:
+    """The setting on the bed seen as it is on the other: with what it says itself."""
+    known = next(setting for setting in design.at(scale).settings.values() if setting.bed == SEEN)
+    bed = load_bed(SEEN)
+    own = {
+        name: {key: value for key, value in getattr(known, name).items() if bed.get(name, {}).get(key) != value}
+        for name in ("overrides", "constants")
+    }
+    return {"bed": UNSEEN, **{name: values for name, values in own.items() if values}}
+
+
+def _add(grids: dict[str, Any], grid: Grid, prediction: Prediction, contrast: Contrast, arm: Arm) -> None:
+    """Put the cells of a grid that an arm reads among those that are run."""
+    name = there(arm.grid, prediction.experiment)
+    whole = grid.model_dump(mode="json", exclude_unset=True, exclude={"at", "settings", "timed", "evaluate"})
+    found = grids.setdefault(name, {"settings": [prediction.experiment], **whole, "axes": {}})
+    wanted = {**json.loads(prediction.place), **arm.axes}
+    varied = {contrast.over, arm.extreme.axis if arm.extreme else None}
+    linked = any(level.where for level in grid.choose.levels.values()) if grid.choose else False
+    for axis, values in grid.axes.items():
+        kept = list(values) if linked or axis in varied or axis not in wanted else [wanted[axis]]
+        taken = found["axes"].setdefault(axis, {} if isinstance(values, dict) else [])
+        for value in kept:
+            if isinstance(values, dict):
+                taken[value] = values[value]
+            elif value not in taken:
+                taken.append(value)
+    evaluations = {text.partition(".")[0] for text in _measures(contrast).split() if "." in text}
+    if evaluations & set(grid.evaluate):
+        found["evaluate"] = sorted({*found.get("evaluate", ()), *(evaluations & set(grid.evaluate))})
+
+
+# What came of it
+
+
+def held_against(
+    predictions: Sequence[Prediction], asked: Mapping[str, Sequence[Claim]], results: Results
+) -> pd.DataFrame:
+    """A row a prediction: the effect that was found, in units of δ, and whether it is inside what was predicted, of which an estimate on so
+    many seeds misses by its own standard error, too. Predictions that are not run yet have no effect.
+    """
+    reader = CellReader(cell_rows(results.expansion, results.store), StoreNumbers(results.store))
+    rows = []
+    for prediction in predictions:
+        claim = next(claim for claim in asked[prediction.experiment] if claim.id == prediction.claim)
+        part = case_of(prediction, [claim], results.scale).parts[prediction.part]
+        setting = results.design.at(results.scale).settings[prediction.experiment]
+        delta = part.delta if part.delta is not None else claim.delta
+        delta = setting.constants[delta] if isinstance(delta, str) else delta
+        place = {"setting": prediction.experiment, **json.loads(prediction.place)}
+        grid = there(part.plus.grid, prediction.experiment)
+        seeds = results.design.looks(results.scale, grid, prediction.experiment).upto(1)
+        effects = reader.effects(moved(part, prediction.experiment), place, setting.constants, seeds)
+        found = np.array([]) if effects.missing else effects.array / delta
+        rows.append(asdict(prediction) | _found(prediction, found, effects.step / delta))
+    return pd.DataFrame(rows)
+
+
+def _found(prediction: Prediction, found: np.ndarray, step: float) -> dict[str, Any]:
+    n = len(found)
+    if n < 3:
+        return {"n": n, "estimate": None, "standard_error": None, "inside": None}
+    estimate = float(found.mean())
+    error = spread(found, step) * ((n - 1) / max(n - 3, 1) / n) ** 0.5
+    deviation = (prediction.predict_high - prediction.predict_low) / (2 * NORMAL)
+    inside = abs(estimate - prediction.predicted) <= NORMAL * (deviation**2 + error**2) ** 0.5
+    return {"n": n, "estimate": estimate, "standard_error": float(error), "inside": inside}
