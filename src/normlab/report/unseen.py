@@ -1,15 +1,16 @@
 """The suite on data that it has not seen: settings are drawn before they are run there, and what is predicted of them is written down."""
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from normlab.core.claim import Arm, Case, Claim, Contrast
+from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.core.design import Design, Grid, load_bed
 from normlab.core.effects import CellReader
 from normlab.core.statistics import spread
@@ -20,6 +21,7 @@ from normlab.report.sections import Section
 from normlab.verdicts.cells import StoreNumbers, cell_rows
 
 SEEN, UNSEEN = "mnist", "fashion_mnist"  # beds of the same recipe
+UNREAD = "no prediction reads it"
 SHARE = 0.1  # of an experiment's settings
 NORMAL = 1.959963984540054  # 97.5 % of a normal distribution lie below
 
@@ -81,18 +83,28 @@ def _prediction(section: Section, result: ClaimResult, setting: SettingResult) -
     _, part, pooled = min(parts, key=lambda each: each[:2])
     cases = result.claim.at(section.results.scale)
     place = {axis: value for axis, value in setting.case.place(setting.at).items() if axis != "setting"}
-    there = replace(setting, at={**setting.at, "setting": UNSEEN}, title=str(load_bed(UNSEEN)["title"]))
     return Prediction(
         section.question.name,
         result.claim.id,
         cases.index(setting.case),
         part,
         json.dumps(place, ensure_ascii=False),
-        there.label(len(cases) > 1).en,
+        _label(setting.case, place, len(cases) > 1).en,
         pooled.mean,
         pooled.predict_low,
         pooled.predict_high,
     )
+
+
+def _label(case: Case, place: Mapping[str, Any], several: bool, japanese: Mapping[str, str] | None = None) -> Text:
+    at = {"setting": UNSEEN, **place, **(case.at or {})}
+    return SettingResult(case, at, [], title=str(load_bed(UNSEEN)["title"])).label(several, japanese)
+
+
+def label(prediction: Prediction, claim: Claim, scale: str, japanese: Mapping[str, str]) -> Text:
+    """The setting's name for readers."""
+    cases = claim.at(scale)
+    return _label(cases[prediction.case], json.loads(prediction.place), len(cases) > 1, japanese)
 
 
 def as_table(predictions: Iterable[Prediction]) -> pd.DataFrame:
@@ -130,13 +142,23 @@ def content(
     """
     settings: dict[str, Any] = {}
     grids: dict[str, Any] = {}
+    read: dict[str, set[tuple[Any, ...]]] = {}
     for prediction in predictions:
         design, claims = asked[prediction.experiment]
         case = case_of(prediction, claims, scale)
         settings[prediction.experiment] = _setting(design, scale)
         for contrast in (case.parts[prediction.part], *case.given):
             for one in contrast.arms:
-                _add(grids, design.grids[one.grid].at_scale(scale), prediction, contrast, one)
+                name = there(one.grid, prediction.experiment)
+                cells = _add(grids, design.grids[one.grid].at_scale(scale), prediction, contrast, one)
+                read.setdefault(name, set()).update(cells)
+    for name, cells in read.items():
+        axes = grids[name]["axes"]
+        others = [
+            dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()) if values not in cells
+        ]
+        if others:
+            grids[name]["skip"] = [*grids[name].get("skip", ()), *({"when": when, "reason": UNREAD} for when in others)]
     return {"settings": settings, "grids": grids}
 
 
@@ -157,16 +179,20 @@ def _setting(design: Design, scale: str) -> dict[str, Any]:
     return {"bed": UNSEEN, **{name: values for name, values in own.items() if values}}
 
 
-def _add(grids: dict[str, Any], grid: Grid, prediction: Prediction, contrast: Contrast, arm: Arm) -> None:
-    """Put the cells of a grid that an arm reads among those that are run."""
+def _add(
+    grids: dict[str, Any], grid: Grid, prediction: Prediction, contrast: Contrast, arm: Arm
+) -> Iterator[tuple[Any, ...]]:
+    """Put the cells of a grid that an arm reads among those that are run; their values on its axes."""
     name = there(arm.grid, prediction.experiment)
     whole = grid.model_dump(mode="json", exclude_unset=True, exclude={"at", "settings", "timed", "evaluate"})
     found = grids.setdefault(name, {"settings": [prediction.experiment], **whole, "axes": {}})
     wanted = {**json.loads(prediction.place), **arm.axes}
     varied = {contrast.over, arm.extreme.axis if arm.extreme else None}
     linked = any(level.where for level in grid.choose.levels.values()) if grid.choose else False
+    read = []
     for axis, values in grid.axes.items():
         kept = list(values) if linked or axis in varied or axis not in wanted else [wanted[axis]]
+        read.append(kept)
         taken = found["axes"].setdefault(axis, {} if isinstance(values, dict) else [])
         for value in kept:
             if isinstance(values, dict):
@@ -176,6 +202,7 @@ def _add(grids: dict[str, Any], grid: Grid, prediction: Prediction, contrast: Co
     evaluations = {text.partition(".")[0] for text in _measures(contrast).split() if "." in text}
     if evaluations & set(grid.evaluate):
         found["evaluate"] = sorted({*found.get("evaluate", ()), *(evaluations & set(grid.evaluate))})
+    return itertools.product(*read)
 
 
 # What came of it

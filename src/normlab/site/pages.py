@@ -23,6 +23,7 @@ from normlab.report import sentences
 from normlab.report.build import Report
 from normlab.report.sections import Section
 from normlab.report.style import DATA_TITLES
+from normlab.report.unseen import Prediction, from_table, label
 from normlab.runs.store import Store
 from normlab.site import answers
 from normlab.site.articles import Article
@@ -170,6 +171,20 @@ class Site:
         words = table.loc[(table["setting"] == "all") & (table["edition"] == 2), "verdict"]
         return Counter(str(word).split(" on ")[0] for word in words)
 
+    def _unseen(self, language: Language) -> list[dict[str, Any]]:
+        """What was predicted of settings before they were run, with their claims and what came of it."""
+        table = next((s.published["unseen"].table for s in self.report.sections if "unseen" in s.published), None)
+        if table is None:
+            return []
+        known = {result.claim.id: (section, result.claim) for section, result in self.results}
+        rows = []
+        for row in table[table["inside"].notna()].to_dict("records"):
+            section, claim = known[row["claim"]]
+            prediction = from_table(pd.DataFrame([row])[list(Prediction.__dataclass_fields__)])[0]
+            where = label(prediction, claim, self.scale, section.question.japanese)
+            rows.append({**row, "claim": claim, "where": language.of(where)})
+        return rows
+
     def _pages(self, language: Language) -> Sequence[Page]:
         of_edition_2 = [(s, r) for s, r in self.results if not s.old]
         first = answers.notable([result for _, result in of_edition_2], FINDINGS)
@@ -177,12 +192,14 @@ class Site:
         findings = [{"section": section_of[result.claim.id], "result": result} for result in first]
         panel = summary_panel(first, language)
         strips = {strip.part: strip for strip in panel.strips} if panel else {}
+        unseen = self._unseen(language)
         about = {
             "panel": panel,
             "strips": strips,
             "findings": findings,
             "gates": gates(self.report.sections),
             "fields": self.fields,
+            "unseen": unseen,
         }
         pages = [
             Page("index.html", "home.html", about),
@@ -193,7 +210,7 @@ class Site:
             Page("trials.html", "trials.html", {"cards": self._cards()}),
             Page("claims.html", "claims.html", {"ordered": sorted(self.report.sections, key=_is_definition)}),
             Page("methods.html", "methods.html", {"methods": self.report.methods, "found": self._properties}),
-            Page("judged.html", "judged.html", {}),
+            Page("judged.html", "judged.html", {"unseen": unseen}),
         ]
         for article in self.articles:
             by_part = {
