@@ -156,6 +156,10 @@ status: setup ## done, failed, running and left of every experiment, with the ti
 lock: setup ## renew experiments/claims.lock after a claim was meant to change
 	@$(PY) scripts/lock.py
 
+.PHONY: unseen
+unseen: setup ## draw settings to be tried on unseen data, and write down what is predicted there
+	@$(PY) scripts/unseen.py $(SCALE) $(R)
+
 .PHONY: simulate
 simulate: setup ## the protocol tried on worlds whose truth is known (some minutes)
 	@$(PY) scripts/simulate.py --results $(R)

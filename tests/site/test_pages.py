@@ -2,11 +2,12 @@
 
 import math
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from experiments import ARTICLES, LITERATURE, all_experiments
@@ -17,6 +18,8 @@ from normlab.core.trial import ClaimResult, PartResult, SettingResult
 from normlab.core.word import OF_CLAIMS, Verdict, Word
 from normlab.report.build import build
 from normlab.report.page import write_page
+from normlab.report.results import Published, Results
+from normlab.report.unseen import Prediction
 from normlab.site.answers import answer, extremes, notable
 from normlab.site.articles import load_articles, unplaced
 from normlab.site.forest import EDGE, ENDS, FOLDED, IN_DELTAS, panels, summary_panel
@@ -95,6 +98,31 @@ def test_texts_stay_texts(site: Path) -> None:
     for file in site.rglob("*.html"):
         assert "<script>alert" not in file.read_text(encoding="utf-8")
     assert HOSTILE.replace("<", "&lt;").replace(">", "&gt;") in (site / "en/claims.html").read_text(encoding="utf-8")
+
+
+class Foreseen(Toy):
+    """An experiment with predictions: one that came true, one that did not, and one that is not run yet."""
+
+    def published(self, results: Results) -> dict[str, Published]:
+        known = Prediction("unseen", "batch-is-better", 0, 0, "{}", "Fashion-MNIST", 1.5, 0.5, 2.5)
+        found = ((10, 1.25, 0.2, True), (10, -4.0, 0.2, False), (0, None, None, None))
+        columns = ("n", "estimate", "standard_error", "inside")
+        rows = [{**asdict(known), **dict(zip(columns, each, strict=True))} for each in found]
+        return {"unseen": Published(Text("x", "x"), pd.DataFrame(rows))}
+
+
+def test_what_was_predicted_stands_beside_what_was_found(tmp_path: Path) -> None:
+    report = build([Foreseen(name="unseen")], "quick", toy_store(tmp_path), lock())
+    root = Site(report, "quick", toy_store(tmp_path), load_articles(ARTICLES), {}).write().parent
+    for language, told in (("en", "1 of 2 effects are inside"), ("ja", "1 / 2 の効果")):
+        text = (root / language / "judged.html").read_text(encoding="utf-8")
+        assert told in text
+        assert "+1.5 [+0.5, +2.5]" in text
+        assert "+1.2 ± 0.4" in text
+        assert "−4.0 ± 0.4" in text
+        assert 'href="claim/batch-is-better.html"' in text
+        assert 'id="unseen"' in text
+        assert "judged.html#unseen" in (root / language / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_demonstration_says_so_first(site: Path) -> None:
