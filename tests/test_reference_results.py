@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from experiments import LOCK, all_experiments
 from normlab.config import RunConfig
@@ -14,6 +15,7 @@ from normlab.errors import NormlabError
 from normlab.report.build import build
 from normlab.report.readme import table
 from normlab.report.sections import evaluate, verdicts_of
+from normlab.report.unseen import content, from_table
 from normlab.runs.execute import environment, execute
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
@@ -27,7 +29,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A copy of the committed tables alone, as in a fresh clone."""
     root = tmp_path_factory.mktemp("results") / "cpu"
     root.mkdir()
-    for name in ("runs.parquet", "history.parquet", "evaluations.parquet", "registered.json"):
+    for name in ("runs.parquet", "history.parquet", "evaluations.parquet", "registered.json", "predictions.csv"):
         shutil.copy(COMMITTED / name, root / name)
     return Store(root).refresh()
 
@@ -41,6 +43,26 @@ def test_the_committed_verdicts_follow_from_the_committed_runs(store: Store) -> 
     assert not [r.claim.id for s in sections for r in s.claims if not r.locked or r.changed_after_first_run]
     expected = table(sections, "cpu", store).replace(store.root.as_posix(), "results/cpu")
     assert expected in (COMMITTED.parents[1] / "README.md").read_text(encoding="utf-8"), "run `make readme SCALE=cpu`"
+
+
+def test_what_came_of_predictions_follows_from_the_committed_runs(store: Store) -> None:
+    unseen = [each for each in all_experiments() if each.name == "unseen"]
+    (section,) = evaluate(unseen, "cpu", store, read_lock(LOCK))
+    derived, committed = section.published["unseen"].table, pd.read_csv(COMMITTED / "unseen.csv")
+    numbers = ["predicted", "predict_low", "predict_high", "n", "estimate", "standard_error"]
+    pd.testing.assert_frame_equal(derived[numbers].astype(float), committed[numbers].astype(float), rtol=1e-4)
+    assert [found == True for found in derived["inside"]] == [found == True for found in committed["inside"]]  # noqa: E712
+
+
+def test_what_is_run_unseen_is_what_was_drawn() -> None:
+    predictions = from_table(pd.read_csv(COMMITTED / "predictions.csv"))
+    asked = {each.name: (each.design, each.claims) for each in all_experiments()}
+    unseen = yaml.safe_load(
+        (COMMITTED.parents[1] / "configs" / "experiment" / "unseen.yaml").read_text(encoding="utf-8")
+    )
+    made = content(predictions, asked, "cpu")
+    assert unseen["scales"] == {"cpu": {"settings": made["settings"]}}
+    assert unseen["grids"] == made["grids"]
 
 
 @pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.slow)])

@@ -44,4 +44,4 @@ def _row(ax: Axes, place: int, row: Mapping[Any, Any]) -> None:
 
 def _without_data(where: str) -> str:
     """A setting without the data set, which all share."""
-    return where.partition(" · ")[2] or "as the recipe"
+    return where.partition(" · ")[2]

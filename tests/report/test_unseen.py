@@ -9,9 +9,22 @@ import pytest
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.core.design import Design
 from normlab.core.record import Record
+from normlab.errors import NormlabError
 from normlab.report.results import Results
 from normlab.report.sections import Section
-from normlab.report.unseen import Prediction, as_table, content, draw, from_table, held_against, moved, there
+from normlab.report.unseen import (
+    Prediction,
+    _found,
+    as_table,
+    case_of,
+    content,
+    draw,
+    from_table,
+    held_against,
+    moved,
+    seen_inside,
+    there,
+)
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander
@@ -126,7 +139,9 @@ def test_what_is_found_is_held_against_what_was_predicted(
     section: Section, tmp_path: Path, composer: Composer, off: float, inside: bool
 ) -> None:
     drawn = draw(section)[0]
-    shifted = Prediction(**{**drawn.__dict__, "predicted": drawn.predicted + off})
+    shifted = Prediction(
+        **{**drawn.__dict__, "predict_low": drawn.predict_low + off, "predict_high": drawn.predict_high + off}
+    )
     made = content([drawn], {"toy": (DESIGN, (HURTS,))}, "cpu")
     what = {"name": "unseen", "title": "Unseen", "title_ja": "未見", "scales": {"cpu": {"settings": made["settings"]}}}
     design = Design.parse({**what, "grids": made["grids"]}, "unseen")
@@ -139,6 +154,32 @@ def test_what_is_found_is_held_against_what_was_predicted(
     assert found["n"] == 10
     assert found["estimate"] == pytest.approx(-SHARED[asked] / 0.01)  # δ of the bed, noise is paired away
     assert bool(found["inside"]) is inside
+
+
+def test_an_effect_is_inside_up_to_the_edge_and_its_own_error(section: Section) -> None:
+    drawn = Prediction(**{**draw(section)[0].__dict__, "predict_low": 0.0, "predict_high": 3.0})
+    for value, inside in ((0.01, True), (2.99, True), (-0.01, False), (3.01, False)):
+        found = _found(drawn, np.full(10, value), 0.0)
+        assert (found["n"], found["inside"]) == (10, inside)
+        assert found["standard_error"] == pytest.approx(0, abs=1e-12)
+    loose = np.array([2.9, 3.1] * 5)  # a mean at the edge, of 0.07 more or less
+    assert _found(drawn, loose, 0.0)["inside"]
+    assert not _found(drawn, loose + 0.01, 0.0)["inside"]
+    assert _found(drawn, np.array([1.0, 1.0]), 0.0)["inside"] is None
+
+
+def test_a_prediction_of_a_claim_that_has_changed_is_refused(section: Section) -> None:
+    drawn = draw(section)[0]
+    with pytest.raises(NormlabError, match="no claim has this setting any more"):
+        case_of(drawn, (SIGNED,), "cpu")
+    with pytest.raises(NormlabError, match="no claim has this setting any more"):
+        case_of(Prediction(**{**drawn.__dict__, "where": "elsewhere"}), (HURTS,), "cpu")
+
+
+def test_most_settings_that_summaries_were_made_of_are_inside(section: Section) -> None:
+    inside, of = seen_inside([section])
+    assert of == 18  # three claims at three sizes on two beds
+    assert 14 <= inside <= 18
 
 
 def test_a_contrast_is_moved_with_all_its_arms() -> None:

@@ -114,7 +114,7 @@ class Foreseen(Toy):
 def test_what_was_predicted_stands_beside_what_was_found(tmp_path: Path) -> None:
     report = build([Foreseen(name="unseen")], "quick", toy_store(tmp_path), lock())
     root = Site(report, "quick", toy_store(tmp_path), load_articles(ARTICLES), {}).write().parent
-    for language, told in (("en", "1 of 2 effects are inside"), ("ja", "1 / 2 の効果")):
+    for language, told in (("en", "Of 2 effects 1 are inside."), ("ja", "2 の効果のうち 1 が区間に入った")):
         text = (root / language / "judged.html").read_text(encoding="utf-8")
         assert told in text
         assert "+1.5 [+0.5, +2.5]" in text
@@ -122,6 +122,8 @@ def test_what_was_predicted_stands_beside_what_was_found(tmp_path: Path) -> None
         assert "−4.0 ± 0.4" in text
         assert 'href="claim/batch-is-better.html"' in text
         assert 'id="unseen"' in text
+        assert ("1 are still to be run" if language == "en" else "残り 1 は未実行") in text
+        assert 'id="unseen"' in (root / language / "question" / "unseen.html").read_text(encoding="utf-8")
         assert "judged.html#unseen" in (root / language / "index.html").read_text(encoding="utf-8")
 
 

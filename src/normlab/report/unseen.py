@@ -16,6 +16,7 @@ from normlab.core.effects import CellReader
 from normlab.core.statistics import spread
 from normlab.core.trial import ClaimResult, SettingResult
 from normlab.core.verdict import pooled_parts
+from normlab.errors import NormlabError
 from normlab.report.results import Results
 from normlab.report.sections import Section
 from normlab.verdicts.cells import StoreNumbers, cell_rows
@@ -47,8 +48,8 @@ class Prediction:
 def draw(section: Section) -> list[Prediction]:
     """A tenth of an experiment's settings, of those that are on the bed seen and may be asked again on the other one.
 
-    The part is the one that decides the summary, the weakest. Contrasts that are counted in the direction of tuning seeds, or that read a
-    constant measured on the bed, stay out, and so does what costs.
+    The part is the one that decides the summary, the weakest. Contrasts that are counted in the direction of tuning seeds, that pick
+    their measure or name a constant in it, and those under conditions stay out, and so does what costs.
     """
     results = [result for result in section.claims if result.pooled]
     run = [setting for result in section.claims for setting in result.settings if setting.run]
@@ -67,11 +68,15 @@ def draw(section: Section) -> list[Prediction]:
 
 
 def _may_be_asked(section: Section, setting: SettingResult) -> bool:
-    known = section.results.design.at(section.results.scale).settings.get(str(setting.at.get("setting")))
-    contrasts = (*setting.case.parts, *setting.case.given)
+    design, scale = section.results.design, section.results.scale
+    known = design.at(scale).settings.get(str(setting.at.get("setting")))
+    beds = [each.bed for each in design.at(scale).settings.values()]
+    contrasts = setting.case.parts
     plain = not any(contrast.signed or "{" in _measures(contrast) for contrast in contrasts)
-    grids = [section.results.design.grids[arm.grid] for contrast in contrasts for arm in contrast.arms]
-    return known is not None and known.bed == SEEN and plain and not any(grid.costs for grid in grids)
+    grids = [design.grids[arm.grid] for contrast in contrasts for arm in contrast.arms]
+    alone = beds.count(SEEN) == 1 and UNSEEN not in beds
+    asked = known is not None and known.bed == SEEN and not setting.case.given
+    return asked and alone and plain and not any(grid.costs for grid in grids)
 
 
 def _measures(contrast: Contrast) -> str:
@@ -101,10 +106,16 @@ def _label(case: Case, place: Mapping[str, Any], several: bool, japanese: Mappin
     return SettingResult(case, at, [], title=str(load_bed(UNSEEN)["title"])).label(several, japanese)
 
 
-def label(prediction: Prediction, claim: Claim, scale: str, japanese: Mapping[str, str]) -> Text:
+def label(prediction: Prediction, claim: Claim, scale: str, japanese: Mapping[str, str] | None = None) -> Text:
     """The setting's name for readers."""
     cases = claim.at(scale)
     return _label(cases[prediction.case], json.loads(prediction.place), len(cases) > 1, japanese)
+
+
+def effect_of(prediction: Prediction, claim: Claim, scale: str) -> Text | None:
+    """Which effect is predicted, of a claim with several."""
+    parts = claim.at(scale)[prediction.case].parts
+    return parts[prediction.part].name if len(parts) > 1 else None
 
 
 def as_table(predictions: Iterable[Prediction]) -> pd.DataFrame:
@@ -147,11 +158,11 @@ def content(
         design, claims = asked[prediction.experiment]
         case = case_of(prediction, claims, scale)
         settings[prediction.experiment] = _setting(design, scale)
-        for contrast in (case.parts[prediction.part], *case.given):
-            for one in contrast.arms:
-                name = there(one.grid, prediction.experiment)
-                cells = _add(grids, design.grids[one.grid].at_scale(scale), prediction, contrast, one)
-                read.setdefault(name, set()).update(cells)
+        contrast = case.parts[prediction.part]
+        for one in contrast.arms:
+            name = there(one.grid, prediction.experiment)
+            cells = _add(grids, design.grids[one.grid].at_scale(scale), prediction, contrast, one)
+            read.setdefault(name, set()).update(cells)
     for name, cells in read.items():
         axes = grids[name]["axes"]
         others = [
@@ -163,9 +174,19 @@ def content(
 
 
 def case_of(prediction: Prediction, claims: Sequence[Claim], scale: str) -> Case:
-    """The case whose setting is drawn."""
-    claim = next(claim for claim in claims if claim.id == prediction.claim)
-    return claim.at(scale)[prediction.case]
+    """The case whose setting is drawn.
+
+    Raises:
+        NormlabError: where the claim is another one by now, so that the prediction is none of it.
+    """
+    claim = next((claim for claim in claims if claim.id == prediction.claim), None)
+    cases = claim.at(scale) if claim else ()
+    if claim is None or prediction.case >= len(cases) or label(prediction, claim, scale).en != prediction.where:
+        raise NormlabError(
+            f"predictions.csv: {prediction.claim}, {prediction.where}: no claim has this setting any more; let the claim be as it was, "
+            "or take out the row and say why"
+        )
+    return cases[prediction.case]
 
 
 def _setting(design: Design, scale: str) -> dict[str, Any]:
@@ -211,15 +232,17 @@ def _add(
 def held_against(
     predictions: Sequence[Prediction], asked: Mapping[str, Sequence[Claim]], results: Results
 ) -> pd.DataFrame:
-    """A row a prediction: the effect that was found, in units of δ, and whether it is inside what was predicted, of which an estimate on so
-    many seeds misses by its own standard error, too. Predictions that are not run yet have no effect.
+    """A row a prediction: the effect that was found, in units of δ, and whether it is inside: no further from the middle of the interval
+    predicted than √(h² + (1.96·SE)²), with h half its width. Predictions that are not run yet have no effect.
     """
     reader = CellReader(cell_rows(results.expansion, results.store), StoreNumbers(results.store))
     rows = []
     for prediction in predictions:
+        part = case_of(prediction, asked[prediction.experiment], results.scale).parts[prediction.part]
         claim = next(claim for claim in asked[prediction.experiment] if claim.id == prediction.claim)
-        part = case_of(prediction, [claim], results.scale).parts[prediction.part]
-        setting = results.design.at(results.scale).settings[prediction.experiment]
+        setting = results.design.at(results.scale).settings.get(prediction.experiment)
+        if setting is None:
+            raise NormlabError(f"configs/experiment/unseen.yaml lacks {prediction.experiment}: run `make unseen`")
         delta = part.delta if part.delta is not None else claim.delta
         delta = setting.constants[delta] if isinstance(delta, str) else delta
         place = {"setting": prediction.experiment, **json.loads(prediction.place)}
@@ -237,6 +260,25 @@ def _found(prediction: Prediction, found: np.ndarray, step: float) -> dict[str, 
         return {"n": n, "estimate": None, "standard_error": None, "inside": None}
     estimate = float(found.mean())
     error = spread(found, step) * ((n - 1) / max(n - 3, 1) / n) ** 0.5
-    deviation = (prediction.predict_high - prediction.predict_low) / (2 * NORMAL)
-    inside = abs(estimate - prediction.predicted) <= NORMAL * (deviation**2 + error**2) ** 0.5
+    inside = _inside(estimate, float(error), prediction.predict_low, prediction.predict_high)
     return {"n": n, "estimate": estimate, "standard_error": float(error), "inside": inside}
+
+
+def _inside(estimate: float, error: float, low: float, high: float) -> bool:
+    return abs(estimate - (low + high) / 2) <= (((high - low) / 2) ** 2 + (NORMAL * error) ** 2) ** 0.5
+
+
+def seen_inside(sections: Iterable[Section]) -> tuple[int, int]:
+    """By the same rule, how many of the settings that summaries were made of are inside, of how many: what the 95 % are worth."""
+    found = [
+        _found(prediction, part.effects.array / part.delta, part.effects.step / part.delta)["inside"]
+        for section in sections
+        for result in section.claims
+        for setting in result.settings
+        if not section.old and result.pooled and setting.run and not setting.same
+        for prediction in [_prediction(section, result, setting)]
+        for part in setting.parts[prediction.part : prediction.part + 1]
+        if part.delta > 0
+    ]
+    told = [inside for inside in found if inside is not None]
+    return sum(told), len(told)

@@ -16,4 +16,11 @@ def advice(fields: Sequence[Field]) -> list[str]:
     if not by_answer:
         return []
     rows = [f"| {answer} | {'; '.join(situations)} |" for answer, situations in by_answer.items()]
-    return ["", "Best at its own rate, and as good:", "", "| norm | situations |", "|---|---|", *rows]
+    return [
+        "",
+        "Best norm by situation, each at its own rate, with those not told from it:",
+        "",
+        "| norm | situations |",
+        "|---|---|",
+        *rows,
+    ]

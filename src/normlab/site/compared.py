@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from normlab.core.readings import higher_is_better, of_one_run
+from normlab.errors import NormlabError
 from normlab.report.comparison import Comparison
 from normlab.report.results import Results
 from normlab.report.sections import Section
@@ -69,6 +70,10 @@ def _arms(results: Results, grid: str, setting: str, axes: Mapping[str, Any], me
     found = []
     for method in dict.fromkeys(reported["method"]):
         rows = reported[reported["method"] == method]
+        if rows["seed"].duplicated().any():
+            raise NormlabError(
+                f"{results.design.name}, {setting}: {grid} has several cells with norm={method}; say which one is meant"
+            )
         first = rows.iloc[0]
         beside = [axis for axis in (choose.over if choose else ()) if axis != RATE]
         alike = tuned[(tuned["method"] == method) & (tuned[beside] == first[beside]).all(axis=1)]

@@ -23,7 +23,7 @@ from normlab.report import sentences
 from normlab.report.build import Report
 from normlab.report.sections import Section
 from normlab.report.style import DATA_TITLES
-from normlab.report.unseen import Prediction, from_table, label
+from normlab.report.unseen import Prediction, effect_of, from_table, label, seen_inside
 from normlab.runs.store import Store
 from normlab.site import answers
 from normlab.site.articles import Article
@@ -178,11 +178,13 @@ class Site:
             return []
         known = {result.claim.id: (section, result.claim) for section, result in self.results}
         rows = []
-        for row in table[table["inside"].notna()].to_dict("records"):
+        for row in table.to_dict("records"):
             section, claim = known[row["claim"]]
             prediction = from_table(pd.DataFrame([row])[list(Prediction.__dataclass_fields__)])[0]
-            where = label(prediction, claim, self.scale, section.question.japanese)
-            rows.append({**row, "claim": claim, "where": language.of(where)})
+            place = label(prediction, claim, self.scale, section.question.japanese)
+            texts = [place, effect_of(prediction, claim, self.scale)]
+            told = " · ".join(language.of(text) for text in texts if text)
+            rows.append({**row, "claim": claim, "where": told, "run": row["inside"] is not None})
         return rows
 
     def _pages(self, language: Language) -> Sequence[Page]:
@@ -201,6 +203,7 @@ class Site:
             "fields": self.fields,
             "unseen": unseen,
         }
+        tried = {"unseen": unseen, "seen": seen_inside(self.report.sections) if unseen else (0, 0)}
         pages = [
             Page("index.html", "home.html", about),
             Page("choose.html", "choose.html", {"fields": self.fields}),
@@ -210,7 +213,7 @@ class Site:
             Page("trials.html", "trials.html", {"cards": self._cards()}),
             Page("claims.html", "claims.html", {"ordered": sorted(self.report.sections, key=_is_definition)}),
             Page("methods.html", "methods.html", {"methods": self.report.methods, "found": self._properties}),
-            Page("judged.html", "judged.html", {"unseen": unseen}),
+            Page("judged.html", "judged.html", tried),
         ]
         for article in self.articles:
             by_part = {
@@ -222,7 +225,11 @@ class Site:
         for section in self.report.sections:
             panel = summary_panel(section.claims, language)
             pages.append(
-                Page(f"question/{section.question.name}.html", "question.html", {"section": section, "panel": panel})
+                Page(
+                    f"question/{section.question.name}.html",
+                    "question.html",
+                    {"section": section, "panel": panel, **(tried if "unseen" in section.published else {})},
+                )
             )
         for section, result in self.results:
             reported = self.literature.get(result.claim.id, [])
