@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -202,7 +202,7 @@ def _setting(design: Design, scale: str) -> dict[str, Any]:
 
 def _add(
     grids: dict[str, Any], grid: Grid, prediction: Prediction, contrast: Contrast, arm: Arm
-) -> Iterator[tuple[Any, ...]]:
+) -> Iterable[tuple[Any, ...]]:
     """Put the cells of a grid that an arm reads among those that are run; their values on its axes."""
     name = there(arm.grid, prediction.experiment)
     whole = grid.model_dump(mode="json", exclude_unset=True, exclude={"at", "settings", "timed", "evaluate"})

@@ -184,7 +184,8 @@ class Site:
             place = label(prediction, claim, self.scale, section.question.japanese)
             texts = [place, effect_of(prediction, claim, self.scale)]
             told = " · ".join(language.of(text) for text in texts if text)
-            rows.append({**row, "claim": claim, "where": told, "run": row["inside"] is not None})
+            known_of = {str(name): value for name, value in row.items()}
+            rows.append({**known_of, "claim": claim, "where": told, "run": row["inside"] is not None})
         return rows
 
     def _pages(self, language: Language) -> Sequence[Page]:
