@@ -41,7 +41,7 @@ def texts(value: Any) -> Iterator[Text]:
 def test_an_experiment_is_a_folder_with_nothing_but_its_rooms(name: str) -> None:
     found = {file.name for file in (ROOT / name).iterdir() if file.is_file()}
     assert {"__init__.py", "figure.py"} <= found
-    assert found <= {"__init__.py", "figure.py", "claims.py", "ja.yaml", "checks.py", "published.py"}
+    assert found <= {"__init__.py", "figure.py", "claims.py", "comparisons.py", "ja.yaml", "checks.py", "published.py"}
     assert ("claims.py" in found) == ("ja.yaml" in found) == bool(load_experiment(name).claims)
 
 
