@@ -113,7 +113,7 @@ KINDS = (
     ),
     Kind(
         "largest depth that trains",
-        contrast("largest_depth@0.05,0.1", over=DEPTH),
+        contrast("largest_depth_above@0.5", over=DEPTH),
         superior,
         grid="depths",
         power=False,

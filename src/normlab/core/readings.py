@@ -7,7 +7,7 @@
   ``collapsed``, ``loss_spread``
 - ``<evaluation>.<measure>``: of an evaluation of the run
 - over several runs of one seed: ``largest_stable_rate@0.05``, ``rate_width@0.02`` (both also ``…_recalibrated@``),
-  ``largest_trained_rate@0.23``, ``length_to@0.7``, ``largest_depth@0.05,0.1``, ``failed_share``
+  ``largest_trained_rate@0.23``, ``length_to@0.7``, ``largest_depth_above@0.9``, ``failed_share``
 
 A text that is none of these is an error where it is written down, not a number that is never there.
 """
@@ -119,9 +119,9 @@ FORMS = (
         "rate_width@0.02",
     ),
     Form(
-        rf"largest_depth@({NUMBER}),({NUMBER})",
-        lambda text, margin, chance: over_runs.LargestDepth(text, float(margin), float(chance)),
-        "largest_depth@0.05,0.1",
+        rf"largest_depth_above@({NUMBER})",
+        lambda text, bar: over_runs.LargestDepth(text, float(bar)),
+        "largest_depth_above@0.9",
     ),
     _evaluation("statistics_noise", r"(?:mean|variance)_slope", None, "mean_slope"),
     _evaluation("gradient_noise", r"log_ratio_\d+", None, "log_ratio_16"),
