@@ -1,41 +1,47 @@
-"""Test accuracy from every initialization at one rate, and how many of its trainings failed."""
+"""Test accuracy from every start of the weights, at the rate that is best from the usual one."""
 
 import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from normlab.report.results import Results
-from normlab.report.style import COLOURS, DATA_TITLES, draw_row, method_title
+from normlab.report.style import COLOURS, draw_row, legend_of_dots, method_title
+
+ARMS = {"none": -0.2, "batch": 0.2}  # and where they stand in their row
 
 
 def figure(results: Results) -> Figure | None:
-    """Test accuracy from every initialization at one rate, and how many of its trainings failed."""
-    plot, axes = plt.subplots(
-        1,
-        len(results.settings),
-        figsize=(5.6 * len(results.settings), 4.6),
-        squeeze=False,
-        sharey=True,
-        layout="constrained",
-    )
-    for ax, setting in zip(axes[0], results.settings, strict=True):
-        rows = results.select("failures", setting=setting)
-        inits = list(rows["init"].unique()) if len(rows) else []
-        for place, name in enumerate(inits):
-            for shift, norm in ((-0.2, "none"), (0.15, "batch")):
-                cell = rows[(rows["init"] == name) & (rows["norm"] == norm)]
-                accuracies = [100 * v for v in results.values(cell, "test_accuracy")]
-                if accuracies:
-                    draw_row(ax, place + shift, accuracies, COLOURS[norm])
-                    failed = int(sum(results.values(cell, "failed")))
-                    ax.text(
-                        101, place + shift + 0.1, f"{failed}/{len(cell)}", color=COLOURS[norm], fontsize=8, va="center"
-                    )
-        ax.text(101, -0.75, "failed", fontsize=8, va="center", color="#57606a")
-        ax.set_yticks(range(len(inits)), inits, fontsize=9)
-        ax.set_ylim(len(inits) - 0.4, -0.95)
-        ax.set(title=f"{DATA_TITLES[setting]}: short trainings at one rate", xlabel="test accuracy, %", xlim=(0, 112))
-        ax.set_xticks(range(0, 101, 20))
-    for norm in ("none", "batch"):
-        axes[0][0].plot([], [], "o", color=COLOURS[norm], label=method_title(norm))
-    plot.legend(loc="outside upper left", ncols=2, fontsize=9)
+    """A panel a setting, a row a start: a dot a seed without norm and with batch norm; the line is the linear model."""
+    found = {setting: _started(results, setting) for setting in results.settings}
+    made = {setting: rows for setting, rows in found.items() if len(rows)}
+    if not made:
+        return None
+    plot, axes = plt.subplots(1, len(made), figsize=(6.4 * len(made), 4.8), squeeze=False, layout="constrained")
+    for ax, (setting, rows) in zip(axes[0], made.items(), strict=True):
+        _panel(ax, results, setting, rows)
+    legend_of_dots(plot, {method_title(norm): COLOURS[norm] for norm in ARMS}, columns=2)
     return plot
+
+
+def _started(results: Results, setting: str) -> pd.DataFrame:
+    """The cells of whichever range of starts the setting has."""
+    rows = results.select("failures", setting=setting, level="standard")
+    return rows if len(rows) else results.select("failures_six", setting=setting, level="standard")
+
+
+def _panel(ax: Axes, results: Results, setting: str, rows: pd.DataFrame) -> None:
+    starts = list(dict.fromkeys(rows["init"]))
+    for place, start in enumerate(starts):
+        for norm, shift in ARMS.items():
+            cell = rows[(rows["init"] == start) & (rows["norm"] == norm)]
+            accuracies = [100 * value for value in results.values(cell, "test_accuracy")]
+            if accuracies:
+                draw_row(ax, place + shift, accuracies, COLOURS[norm])
+    linear = results.linear(setting)
+    if linear is not None:
+        ax.axvline(100 * linear, color="#57606a", linestyle=":", label=f"linear model, {100 * linear:.1f} %")
+        ax.legend(loc="lower left", fontsize=8)
+    ax.set_yticks(range(len(starts)), starts, fontsize=9)
+    ax.set_ylim(len(starts) - 0.4, -0.6)
+    ax.set(title=f"{results.title(setting)}: each arm at its best rate from He et al.'s", xlabel="test accuracy, %", xlim=(0, 101))

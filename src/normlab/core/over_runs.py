@@ -63,6 +63,24 @@ class FailedShare(OverRuns):
 
 
 @dataclass(frozen=True)
+class ShareBelow(OverRuns):
+    """The share of runs that end with a test accuracy of at most ``bar``, such as a linear model's."""
+
+    bar: float
+
+    @property
+    def better(self) -> Direction | None:
+        return "down"
+
+    @property
+    def each(self) -> Reading:
+        return Final("test_accuracy", ACCURACY)
+
+    def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
+        return Value(sum(value <= self.bar for value in values) / len(values), step=1 / len(values))
+
+
+@dataclass(frozen=True)
 class LargestRate(OverRuns):
     """The natural logarithm of the largest rate within ``margin`` of the arm's best accuracy; censored at the grid's end."""
 
