@@ -139,7 +139,7 @@ FORMS = (
     _evaluation("gradient_shift", r"cosine", "up", "cosine"),
     _evaluation("landscape", r"log_loss_range|log_gradient_change|log_smoothness|loss", "down", "log_smoothness"),
     _evaluation("corruptions", r"(?:accuracy|kept)(?:_\w+)?", "up", "accuracy"),
-    _evaluation("lipschitz", r"log_(?:largest|median)", "down", "log_largest"),
+    _evaluation("lipschitz", r"log_(?:largest|median)(?:_features)?|log_radius", None, "log_largest"),
     _evaluation("step_seconds", r"(?:best|common)_layout", "down", "best_layout"),
     _evaluation(
         "cost",
