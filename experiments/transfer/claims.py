@@ -6,9 +6,9 @@ from normlab.report.style import method_title
 
 T = translated(__file__)
 
-BY_IMAGES = ("setting", "images")
+BY_IMAGES = ("setting", "images_a_class")
 A_CLASS = T("per class")
-MODERATORS = (Moderator(T("images a class"), "images"), Moderator(T("data and net"), "setting"))
+MODERATORS = (Moderator(T("images a class"), "images_a_class"), Moderator(T("data and net"), "setting"))
 AREA = "mean_validation_accuracy"
 
 

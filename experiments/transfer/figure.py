@@ -17,17 +17,19 @@ def figure(results: Results) -> Figure | None:
     modes = {"frozen": "#999999", "retaken": COLOURS["switchable"], "updated": COLOURS["batch"]}
     for (left, right), setting in zip(axes, results.settings, strict=True):
         rows = results.select("finetuned", setting=setting, level="best")
-        amounts = list(dict.fromkeys(rows["images"])) if len(rows) else []
+        amounts = list(dict.fromkeys(rows["images_a_class"])) if len(rows) else []
         for place, images in enumerate(amounts):
             for offset, norm in enumerate(NORMS):
                 for shift, grid, alpha in ((0.0, "scratch", 0.45), (0.1, "finetuned", 1.0)):
-                    cells = results.select(grid, setting=setting, images=images, norm=norm, level="best")
+                    cells = results.select(grid, setting=setting, images_a_class=images, norm=norm, level="best")
                     values = [100 * v for v in results.values(cells, "mean_validation_accuracy")]
                     if values:
                         x = place + 0.26 * (offset - 1) + shift
                         draw_points(left, x, values, _faded(COLOURS[norm], alpha))
             for offset, (mode, colour) in enumerate(modes.items()):
-                cells = results.select("statistics", setting=setting, images=images, statistics=mode, level="best")
+                cells = results.select(
+                    "statistics", setting=setting, images_a_class=images, statistics=mode, level="best"
+                )
                 values = [100 * v for v in results.values(cells, "test_accuracy")]
                 if values:
                     draw_points(right, place + 0.25 * (offset - 1), values, colour)
