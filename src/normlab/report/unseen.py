@@ -249,7 +249,7 @@ def held_against(
         grid = there(part.plus.grid, prediction.experiment)
         seeds = results.design.looks(results.scale, grid, prediction.experiment).upto(1)
         effects = reader.effects(moved(part, prediction.experiment), place, setting.constants, seeds)
-        found = np.array([]) if effects.missing else effects.array / delta
+        found = np.array([]) if effects.missing or effects.same else effects.array / delta
         rows.append(asdict(prediction) | _found(prediction, found, effects.step / delta))
     return pd.DataFrame(rows)
 
