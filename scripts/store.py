@@ -11,8 +11,7 @@ from experiments import all_experiments
 from normlab.errors import NormlabError, run_main
 from normlab.runs.key import run_key
 from normlab.runs.store import Store
-from normlab.sweeps.expand import Expander
-from normlab.verdicts.looks import expand_and_judge
+from normlab.verdicts.judged import judged
 from normlab.verdicts.registry import grids_of, register, registered, unregister
 
 
@@ -25,7 +24,7 @@ def wanted(scale: str, store: Store) -> tuple[set[str], set[str]]:
     for experiment in all_experiments():
         if scale not in experiment.design.scales:
             continue
-        expansion, _ = expand_and_judge(Expander(experiment.design, scale, store), experiment.claims)
+        expansion, _ = judged(experiment.design, experiment.claims, scale, store)
         reported = set()
         for plan in (*expansion.planned, *expansion.costs):
             before = plan.config.pretraining

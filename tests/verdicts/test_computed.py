@@ -33,7 +33,7 @@ def test_they_are_verified_or_falsified_and_computed_once(tmp_path: Path, holds:
 def test_other_code_computes_them_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     assert Computed(tmp_path).finding(claim(True, calls)).finding is not None
-    monkeypatch.setattr(computed, "_package", lambda: "another version")
+    monkeypatch.setattr(computed, "package_digest", lambda: "another version")
     assert str(Computed(tmp_path).finding(claim(False, calls)).verdict) == "falsified"
     assert len(calls) == 2
 

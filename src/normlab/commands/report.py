@@ -43,10 +43,11 @@ def report(scale: str, results: str, open_page: bool = False, archive: str = "")
     Raises:
         NormlabError: for an unknown scale.
     """
-    if scale not in {name for experiment in all_experiments() for name in experiment.design.scales}:
+    experiments = list(all_experiments())
+    if scale not in {name for experiment in experiments for name in experiment.design.scales}:
         raise NormlabError(f"unknown scale {scale!r}; there are quick, cpu, gpu")
     store = Store(Path(results) / scale)
-    built = build(list(all_experiments()), scale, store, read_lock(LOCK))
+    built = build(experiments, scale, store, read_lock(LOCK))
     write_page(built, scale, store)
     page = Site(built, scale, store, load_articles(ARTICLES), load_literature(LITERATURE)).write()
     show(built.sections, page)

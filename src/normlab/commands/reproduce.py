@@ -12,9 +12,8 @@ from normlab.data.images import ImageSet
 from normlab.data.prepare import prepare
 from normlab.errors import NormlabError
 from normlab.runs.store import Store
-from normlab.sweeps.expand import Expander
 from normlab.sweeps.status import is_finished
-from normlab.verdicts.looks import expand_and_judge
+from normlab.verdicts.judged import judged
 
 
 def designed(scale: str) -> list[Experiment]:
@@ -35,7 +34,7 @@ def with_work(scale: str, results: str) -> dict[str, set[str]]:
     store = Store.of_scale(results, scale).refresh()
     found = {}
     for experiment in designed(scale):
-        expansion, _ = expand_and_judge(Expander(experiment.design, scale, store), experiment.claims)
+        expansion, _ = judged(experiment.design, experiment.claims, scale, store)
         if not is_finished(expansion, store):
             configs = [plan.config for plan in (*expansion.planned, *expansion.costs)]
             found[experiment.name] = set().union(*map(data_of, configs))

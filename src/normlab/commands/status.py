@@ -5,9 +5,8 @@ from rich.table import Table
 
 from experiments import all_experiments
 from normlab.runs.store import Store
-from normlab.sweeps.expand import Expander
 from normlab.sweeps.status import status_of
-from normlab.verdicts.looks import expand_and_judge
+from normlab.verdicts.judged import judged
 
 
 def status(scale: str, results: str) -> None:
@@ -16,7 +15,7 @@ def status(scale: str, results: str) -> None:
     table = Table("experiment", "done", "diverged", "missing", "failed", "running", "left", "time left, one process")
     for experiment in all_experiments():
         if scale in experiment.design.scales:
-            expansion, _ = expand_and_judge(Expander(experiment.design, scale, store), experiment.claims)
+            expansion, _ = judged(experiment.design, experiment.claims, scale, store)
             table.add_row(experiment.name, *status_of(expansion, store).cells())
     console = Console(highlight=False)
     Console(highlight=False, width=max(console.width, 110)).print(table)

@@ -1,7 +1,7 @@
 """A claim's effect over its settings: random effects, with the spread between settings integrated out."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,13 +22,31 @@ class Effect:
     step: float = 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """A mixture of normal distributions: Σ w·N(μ, σ²)."""
+
+    weights: np.ndarray
+    means: np.ndarray
+    deviations: np.ndarray
+
+    def below(self, x: float) -> float:
+        """Pr(X < x)."""
+        return float(self.weights @ special.ndtr((x - self.means) / self.deviations))
+
+    def quantile(self, share: float) -> float:
+        """The x of which Pr(X < x) is ``share``."""
+        low, high = (self.means - 12 * self.deviations).min(), (self.means + 12 * self.deviations).max()
+        return float(optimize.brentq(lambda x: self.below(x) - share, low, high, xtol=1e-6))
+
+
 @dataclass(frozen=True)
 class Pooled:
     """What the settings together say, in units of δ.
 
     ``mean`` is the average effect over settings like these with its 95 % interval, ``predict_low`` and ``predict_high`` bound the effect
-    of a further such setting with 95 %, ``tau`` is the posterior mean of the standard deviation between settings. ``above(x)`` is
-    Pr(θ_new > x).
+    of a further such setting with 95 %, ``tau`` is the posterior mean of the standard deviation between settings. ``new`` is the
+    distribution of that further effect, θ_new.
     """
 
     mean: float
@@ -37,7 +55,11 @@ class Pooled:
     predict_low: float
     predict_high: float
     tau: float
-    above: Callable[[float], float]
+    new: Mixture
+
+    def above(self, x: float) -> float:
+        """Pr(θ_new > x)."""
+        return 1.0 - self.new.below(x)
 
     @property
     def pr_support(self) -> float:
@@ -80,24 +102,16 @@ def pool(effects: Sequence[Effect]) -> Pooled | None:
     density = np.exp(logs - logs.max())
     weights = density * np.gradient(taus)
     weights /= weights.sum()
-    new = np.sqrt(variances + taus**2)
-
-    def below(x: float, deviations: np.ndarray) -> float:
-        return float(weights @ special.ndtr((x - means) / deviations))
-
-    def quantile(share: float, deviations: np.ndarray) -> float:
-        low, high = (means - 12 * deviations).min(), (means + 12 * deviations).max()
-        return float(optimize.brentq(lambda x: below(x, deviations) - share, low, high, xtol=1e-6))
-
-    of_mean = np.sqrt(variances)
+    mean = Mixture(weights, means, np.sqrt(variances))
+    new = Mixture(weights, means, np.sqrt(variances + taus**2))
     return Pooled(
         float(weights @ means),
-        quantile(0.025, of_mean),
-        quantile(0.975, of_mean),
-        quantile(0.025, new),
-        quantile(0.975, new),
+        mean.quantile(0.025),
+        mean.quantile(0.975),
+        new.quantile(0.025),
+        new.quantile(0.975),
         float(weights @ taus),
-        lambda x: 1.0 - below(x, new),
+        new,
     )
 
 

@@ -36,6 +36,10 @@ class Runs(Protocol):
 
     def evaluation(self, run_key: str, name: str) -> dict[str, float] | None: ...
 
+    def __contains__(self, run_key: str) -> bool: ...
+
+    def is_missing(self, run_key: str) -> bool: ...
+
 
 @dataclass(frozen=True)
 class Reading(ABC):

@@ -1,5 +1,6 @@
 """Builds results/<scale>/: verdicts.csv, tables and figures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ class Report:
     methods: pd.DataFrame
 
 
-def build(questions: list[Question], scale: str, store: Store, lock: Lock) -> Report:
+def build(questions: Sequence[Question], scale: str, store: Store, lock: Lock) -> Report:
     """Evaluate every question and write tables and figures; a figure is drawn again only where it would show something else."""
     use_style()
     sections = evaluate(questions, scale, store, lock)

@@ -22,11 +22,11 @@ from normlab.report.comparison import Comparison
 from normlab.report.style import DATA_TITLES
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
-from normlab.sweeps.expand import Expander, filled
+from normlab.sweeps.expand import filled
 from normlab.sweeps.planned import Expansion, Place
 from normlab.verdicts.cells import cell_table
 from normlab.verdicts.computed import Computed
-from normlab.verdicts.looks import expand_and_judge
+from normlab.verdicts.judged import judged as judge
 
 
 class Published(NamedTuple):
@@ -115,7 +115,7 @@ class Results:
 
     @classmethod
     def load(cls, design: Design, claims: Sequence[Claim], scale: str, store: Store, composer: Composer) -> "Results":
-        expansion, tested = expand_and_judge(Expander(design, scale, store, composer), claims)
+        expansion, tested = judge(design, claims, scale, store, composer)
         found = {result.claim.id: result for result in tested}
         computed = Computed(store.root)
         judged = [found.get(c.id) or computed.finding(c) for c in claims]
@@ -197,19 +197,12 @@ class Results:
         """
         if self.design.edition == 1:
             return None  # its images are fewer
-        own = self._table(f"baselines_{self.design.name}")
-        found = own[(own["setting"] == setting) & own["simple_model"].notna()] if "setting" in own else own.iloc[:0]
-        if len(found):
-            return Bar(str(found["measure"].iloc[0]), float(found["simple_model"].iloc[0]))
-        gates = self._table("gates")
-        if gates.empty:
-            return None
-        known = gates.loc[gates["data"] == self.configs[setting].data.name, "linear_accuracy"].dropna()
-        return Bar("test_accuracy", float(known.iloc[0])) if len(known) else None
+        own = self._bars(f"baselines_{self.design.name}", "setting", "simple_model")
+        return own.get(setting) or self._bars("gates", "data", "linear_accuracy").get(self.configs[setting].data.name)
 
-    def _table(self, name: str) -> pd.DataFrame:
-        file = self.store.root / f"{name}.csv"
-        return _read_table(file, file.stat().st_mtime_ns) if file.exists() else pd.DataFrame()
+    def _bars(self, table: str, of: str, value: str) -> dict[str, "Bar"]:
+        file = self.store.root / f"{table}.csv"
+        return _read_bars(file, of, value, file.stat().st_mtime_ns) if file.exists() else {}
 
     def linear(self, setting: str) -> float | None:
         """The test accuracy of a simple model on a setting's data; None while it is not known, or where something else is measured."""
@@ -296,7 +289,10 @@ class Results:
 
 
 @lru_cache(maxsize=16)
-def _read_table(file: Path, written: int) -> pd.DataFrame:
-    """A table that is asked for a thousand times a report, as of when it was ``written``."""
+def _read_bars(file: Path, of: str, value: str, written: int) -> dict[str, Bar]:
+    """What simple models have by a table, as of when that was ``written``: it is asked for a thousand times a report."""
     del written
-    return pd.read_csv(file)
+    table = pd.read_csv(file)
+    measures = table["measure"] if "measure" in table else ["test_accuracy"] * len(table)
+    rows = zip(table[of], measures, table[value], strict=True)
+    return {str(name): Bar(str(measure), float(bar)) for name, measure, bar in reversed([*rows]) if pd.notna(bar)}

@@ -1,5 +1,6 @@
 """The experiments of a report, evaluated and judged at a scale."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -70,7 +71,7 @@ class Section:
         )
 
 
-def evaluate(questions: list[Question], scale: str, store: Store, lock: Lock) -> list[Section]:
+def evaluate(questions: Sequence[Question], scale: str, store: Store, lock: Lock) -> list[Section]:
     """Evaluate and judge every claim at a scale."""
     store.refresh()
     composer = Composer()

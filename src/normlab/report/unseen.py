@@ -13,6 +13,7 @@ import pandas as pd
 from normlab.core.claim import Arm, Case, Claim, Contrast, Text
 from normlab.core.design import Design, Grid, load_bed
 from normlab.core.effects import CellReader
+from normlab.core.pooled import Pooled
 from normlab.core.statistics import spread
 from normlab.core.trial import ClaimResult, SettingResult
 from normlab.core.verdict import pooled_parts
@@ -64,7 +65,10 @@ def draw(section: Section) -> list[Prediction]:
     seed = int.from_bytes(hashlib.sha256(f"unseen/{section.question.name}".encode()).digest()[:8], "big")
     count = min(len(open_to), max(1, round(SHARE * len(run))))
     chosen = sorted(np.random.default_rng(seed).choice(len(open_to), count, replace=False))
-    return [_prediction(section, *open_to[index]) for index in chosen]
+    return [
+        _prediction(section, result, setting, pooled_parts(result))
+        for result, setting in (open_to[index] for index in chosen)
+    ]
 
 
 def _may_be_asked(section: Section, setting: SettingResult) -> bool:
@@ -83,9 +87,11 @@ def _measures(contrast: Contrast) -> str:
     return " ".join(str(arm.measure or contrast.measure) for arm in contrast.arms)
 
 
-def _prediction(section: Section, result: ClaimResult, setting: SettingResult) -> Prediction:
-    parts = [(pooled.mean, index, pooled) for index, pooled in enumerate(pooled_parts(result)) if pooled]
-    _, part, pooled = min(parts, key=lambda each: each[:2])
+def _prediction(
+    section: Section, result: ClaimResult, setting: SettingResult, parts: Sequence[Pooled | None]
+) -> Prediction:
+    found = [(pooled.mean, index, pooled) for index, pooled in enumerate(parts) if pooled]
+    _, part, pooled = min(found, key=lambda each: each[:2])
     cases = result.claim.at(section.results.scale)
     place = {axis: value for axis, value in setting.case.place(setting.at).items() if axis != "setting"}
     return Prediction(
@@ -274,9 +280,11 @@ def seen_inside(sections: Iterable[Section]) -> tuple[int, int]:
         _found(prediction, part.effects.array / part.delta, part.effects.step / part.delta)["inside"]
         for section in sections
         for result in section.claims
+        if not section.old and result.pooled
+        for parts in [pooled_parts(result)]
         for setting in result.settings
-        if not section.old and result.pooled and setting.run and not setting.same
-        for prediction in [_prediction(section, result, setting)]
+        if setting.run and not setting.same
+        for prediction in [_prediction(section, result, setting, parts)]
         for part in setting.parts[prediction.part : prediction.part + 1]
         if part.delta > 0
     ]

@@ -174,6 +174,9 @@ class Store:
     def __len__(self) -> int:
         return len(self._facts)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._facts))
+
     def facts(self, run_key: str) -> dict[str, Any] | None:
         """What is known of a run, or None."""
         return self._facts.get(run_key)

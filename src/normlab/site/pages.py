@@ -82,6 +82,11 @@ class Site:
         return [field for field in self.fields if field.measure == "accuracy"]
 
     @cached_property
+    def _seen(self) -> tuple[int, int]:
+        """Of the settings that summaries were made of, those inside what they predict, of how many."""
+        return seen_inside(self.report.sections)
+
+    @cached_property
     def _methods(self) -> list[str]:
         """The methods that any situation has, in the order of methods."""
         return [name for name in METHODS if any(arm.method == name for field in self._drawn for arm in field.arms)]
@@ -204,7 +209,7 @@ class Site:
             "fields": self.fields,
             "unseen": unseen,
         }
-        tried = {"unseen": unseen, "seen": seen_inside(self.report.sections) if unseen else (0, 0)}
+        tried = {"unseen": unseen, "seen": self._seen if unseen else (0, 0)}
         pages = [
             Page("index.html", "home.html", about),
             Page("choose.html", "choose.html", {"fields": self.fields}),

@@ -6,9 +6,9 @@ from typing import Any
 
 from normlab.config import RunConfig
 from normlab.core.design import Design, Grid, Overrides
+from normlab.core.reading import Runs
 from normlab.errors import NormlabError
 from normlab.runs.key import run_key
-from normlab.runs.store import Store
 from normlab.sweeps.choose import Chooser
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.ladder import climb
@@ -17,12 +17,12 @@ from normlab.tasks import check_readings, misfit
 
 
 class Expander:
-    """Expands one design at one scale against a store. ``looks`` says of cells on how many looks' seeds they are reported: the first
-    one's, if nothing.
+    """Expands one design at one scale against the runs that are there. ``looks`` says of cells on how many looks' seeds they are reported:
+    the first one's, if nothing.
     """
 
     def __init__(
-        self, design: Design, scale: str, store: Store, composer: Composer | None = None, extra: Overrides | None = None
+        self, design: Design, scale: str, store: Runs, composer: Composer | None = None, extra: Overrides | None = None
     ) -> None:
         self.design = design
         self.scale_name = scale

@@ -27,15 +27,16 @@ class Known:
         self.store = store
         self._runs: dict[str, ByRate] = defaultdict(lambda: defaultdict(dict))
         self._tuning: dict[str, ByRate] = defaultdict(lambda: defaultdict(dict))
-        for row in store.runs().to_dict("records"):
-            if row["status"] not in ("ok", "diverged") or not isinstance(row.get("config"), str):
+        for key in store:
+            facts = store.facts(key) or {}
+            if facts["status"] == "missing" or "config" not in facts:
                 continue
-            config = json.loads(row["config"])
-            kinds = [self._tuning] if row["role"] == "tune" else []
-            if row["status"] == "diverged" or pd.notna(row.get("test_accuracy")):
+            config = json.loads(facts["config"])
+            kinds = [self._tuning] if facts.get("role") == "tune" else []
+            if facts["status"] == "diverged" or pd.notna(facts.get("test_accuracy")):
                 kinds.append(self._runs)
             for runs in kinds:
-                runs[_identity(config)][config["optimizer"]["lr"]][config["seed"]] = row["run_key"]
+                runs[_identity(config)][config["optimizer"]["lr"]][config["seed"]] = key
 
     def reported(self, config: RunConfig) -> dict[int, str]:
         """The runs like ``config`` by seed, at the rate that was run on most seeds, of several at the most accurate on validation images.

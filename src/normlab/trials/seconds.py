@@ -13,7 +13,7 @@ class Seconds:
 
     def __init__(self, store: Store) -> None:
         self._ratios: list[float] = []
-        for facts in (store.facts(key) for key in list(store.runs()["run_key"])[-20:]):
+        for facts in (store.facts(key) for key in list(store)[-20:]):
             if facts and facts.get("status") == "ok":
                 config = RunConfig.parse({**json.loads(facts["config"]), "measure": {}})
                 self.learn(config, float(facts["seconds"]))

@@ -4,15 +4,14 @@ from typing import Any
 
 import pandas as pd
 
-from normlab.core.reading import Reading, Value
-from normlab.runs.store import Store
+from normlab.core.reading import Reading, Runs, Value
 from normlab.sweeps.planned import Expansion
 
 
 class StoreNumbers:
     """Reads contrasts' numbers off a store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Runs) -> None:
         self.store = store
 
     def value(self, run_key: str, reading: Reading) -> Value | None:
@@ -35,7 +34,7 @@ class StoreNumbers:
         return "ok" if self.store.evaluation(run_key, "cost") is not None else None
 
 
-def cell_rows(expansion: Expansion, store: Store) -> list[dict[str, Any]]:
+def cell_rows(expansion: Expansion, store: Runs) -> list[dict[str, Any]]:
     """A row a planned run or measurement of costs: grid, cell, role, run_key, status (None while it is not done) and the grid's axes."""
     numbers = StoreNumbers(store)
     return [
@@ -51,6 +50,6 @@ def cell_rows(expansion: Expansion, store: Store) -> list[dict[str, Any]]:
     ]
 
 
-def cell_table(expansion: Expansion, store: Store) -> pd.DataFrame:
+def cell_table(expansion: Expansion, store: Runs) -> pd.DataFrame:
     """The rows of :func:`cell_rows` as a table, for figures."""
     return pd.DataFrame(cell_rows(expansion, store))

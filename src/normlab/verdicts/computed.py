@@ -59,7 +59,7 @@ def digest_of(compute: Callable[[], Any], *given: str) -> str:
     """A digest of all that a computation may run, and of what it is given: this package, the file that defines it, the versions of
     the libraries that it computes with.
     """
-    parts = [_package(), _file_of(compute), *(version(library) for library in MADE_WITH), *given]
+    parts = [package_digest(), _file_of(compute), *(version(library) for library in MADE_WITH), *given]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -69,7 +69,8 @@ def _file_of(function: Callable[..., Any]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _package() -> str:
+def package_digest() -> str:
+    """A digest of all code of this package."""
     digest = hashlib.sha256()
     for file in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(file.read_bytes())

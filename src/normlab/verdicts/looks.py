@@ -7,9 +7,9 @@ from normlab.core.claim import Claim, Contrast
 from normlab.core.design import Design
 from normlab.core.effects import CellReader
 from normlab.core.looks import Looks
+from normlab.core.reading import Runs
 from normlab.core.trial import ClaimResult, SettingResult
 from normlab.core.verdict import LooksOf, evaluate_claim, judge, look, take_looks
-from normlab.runs.store import Store
 from normlab.sweeps.expand import Expander
 from normlab.sweeps.planned import Expansion, Place, Planned
 from normlab.tasks import check_readings
@@ -78,7 +78,7 @@ def _places(expander: Expander) -> set[Place]:
     return {(plan.grid, plan.cell) for plan in expander.expand().planned if plan.grid is not None}
 
 
-def _finished(expander: Expander, expansion: Expansion, store: Store) -> bool:
+def _finished(expander: Expander, expansion: Expansion, store: Runs) -> bool:
     """Whether every run, evaluation, timing and cost of the first look is there."""
     design, scale = expander.design, expander.scale_name
 
@@ -91,7 +91,7 @@ def _finished(expander: Expander, expansion: Expansion, store: Store) -> bool:
     return not expansion.waiting and all(_measured(plan, store) for plan in plans)
 
 
-def _measured(plan: Planned, store: Store) -> bool:
+def _measured(plan: Planned, store: Runs) -> bool:
     if store.is_missing(plan.run_key):
         return True  # and nothing more is to come of it
     evaluations = ["cost"] if plan.costs else [*plan.evaluate, *(["step_seconds"] if plan.timed else [])]
