@@ -14,7 +14,7 @@ from normlab.errors import NormlabError
 from normlab.runs.store import Store
 from normlab.sweeps.compose import Composer
 from normlab.sweeps.expand import Expander
-from normlab.sweeps.planned import Expansion
+from normlab.sweeps.planned import Expansion, tidy
 
 SCALES = {
     "quick": {
@@ -297,6 +297,35 @@ def test_an_end_that_may_grow_no_more_is_noted_only_where_the_best_is_there_at_l
         notes[fails] = [note for note in expansion.notes.get("g", []) if "extended 3 times" in note]
     assert notes[True] == []
     assert len(notes[False]) == 1
+
+
+@pytest.mark.parametrize("trains_at", [0.001, None])
+def test_where_nothing_trains_the_search_goes_on_to_both_sides(
+    trains_at: float | None, store: Store, composer: Composer
+) -> None:
+    def put(store: Store, expansion: Expansion, accuracy: Any) -> None:
+        for plan in expansion.planned:
+            trained = plan.config.optimizer.lr == trains_at
+            facts = {"run_key": plan.run_key, "status": "ok" if trained else "diverged", "chance": 0.1}
+            values = {"validation_accuracy": 0.9, "test_accuracy": 0.9} if trained else {}
+            store.put(Record(facts | values, [{"step": 1}]))
+        store.refresh()
+
+    choose = {
+        "over": {"optimizer.lr": [0.01, 0.1, 1.0]},
+        "levels": {"best": {"best": "validation_accuracy"}},
+        "extend": {"optimizer.lr": 10.0},
+    }
+    expansion = until_done(expander(store, composer, g={"choose": choose}), None, put)
+    tried = {plan.config.optimizer.lr for plan in expansion.planned if plan.role == "tune"}
+    reported = {plan.config.optimizer.lr for plan in expansion.planned if plan.role == "report"}
+    if trains_at is None:
+        assert tried == {tidy(10.0**power) for power in range(-5, 4)}
+        assert len(expansion.notes["g"]) == 2
+    else:
+        assert reported == {trains_at}
+        assert {0.0001, 10.0} <= tried  # the best is inside now; what lies above was sought while nothing trained
+        assert 100.0 not in tried
 
 
 def test_the_worst_placement_is_sought_with_each_at_its_best_rate(store: Store, composer: Composer) -> None:
