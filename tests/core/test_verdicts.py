@@ -23,7 +23,7 @@ from normlab.core.statistics import (
     p_sign_flip,
     tails,
 )
-from normlab.core.trial import ClaimResult, PartResult
+from normlab.core.trial import ClaimResult, PartResult, shown
 from normlab.core.verdict import evaluate_claim, judge, verdict_rows, verdict_table
 from normlab.core.word import Word
 from normlab.errors import NormlabError
@@ -453,3 +453,8 @@ def test_a_length_read_off_runs_that_both_arms_share_says_nothing_of_its_seed() 
     assert read.excluded == 4
     expected = math.log(2) * (0.05 / 0.15 - 0.05 / 0.25)  # b reaches 0.7 later on the way from 4 to 8 epochs
     assert list(read.by_seed.values()) == pytest.approx([expected] * 4)
+
+
+def test_nets_that_are_called_by_letters_are_shown_in_capitals() -> None:
+    assert [shown("memory", name, {}).en for name in ("lstm", "gru", "cnn")] == ["LSTM", "GRU", "cnn"]
+    assert shown("memory", "lstm", {"lstm": "長短期記憶"}).ja == "長短期記憶"

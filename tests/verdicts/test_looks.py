@@ -29,7 +29,7 @@ NOISE = np.array([-1.2, 0.7, 0.1, -0.4, 1.1, -0.6, 0.5, -0.2, 0.9, -0.9]) * 0.01
 
 def design(second_look: tuple[int, ...] = SECOND, **changes: Any) -> Design:
     seeds = {"tune": [100], "report": FIRST, "second_look": second_look} | changes
-    settings = {"one": {"overrides": {"data": "digits"}, "constants": {"delta": 0.01}}}
+    settings = {"one": {"title": "Digits", "overrides": {"data": "digits"}, "constants": {"delta": 0.01}}}
     grids = {"norms": {"axes": {"norm": ["none", "batch", "layer", "group"]}}}
     scales = {"quick": {"seeds": seeds, "settings": settings}}
     return Design.parse({"name": "toy", "title": "Toy", "title_ja": "Toy", "scales": scales, "grids": grids}, "toy")
@@ -170,5 +170,6 @@ def test_what_is_looked_at_besides_is_shown_and_decides_nothing(expander: Expand
     assert [(r.verdict, r.p_adjusted) for r in plain] == [(r.verdict, r.p_adjusted) for r in more]
     (shown,) = more[0].shown_besides
     assert shown.run
+    assert shown.label(several_cases=True).en == "Digits · besides"
     assert shown.parts[0].estimate == pytest.approx(0.0)
     assert claim_hash(claims[0], design(), "quick") == claim_hash(CLAIMS[0], design(), "quick")

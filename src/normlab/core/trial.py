@@ -202,12 +202,16 @@ AXES_SHOWN = {
 }
 
 
+VALUES_SHOWN = {"lstm": "LSTM", "gru": "GRU"}
+
+
 def shown(axis: str, value: Any, japanese: Mapping[str, str]) -> Text:
     """A place on an axis for readers."""
     if isinstance(value, float) and value.is_integer():  # a column with gaps holds whole numbers as floats
         value = int(value)
     form = AXES_SHOWN.get(axis, Text("{}", "{}"))
-    return Text(form.en.format(value), form.ja.format(japanese.get(str(value), value)))
+    text = VALUES_SHOWN.get(value, value)
+    return Text(form.en.format(text), form.ja.format(japanese.get(str(value), text)))
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def expand_and_judge(expander: Expander, claims: Sequence[Claim]) -> tuple[Expan
         wanted = _go_on(results, reader, constants, looks) if _finished(expander, expansion, store) else {}
         if all(expander.looks.get(place, 1) >= number for place, number in wanted.items()):
             for result in results:
-                result.shown_besides = _look_besides(result.claim, reader, constants, looks)
+                result.shown_besides = _look_besides(result.claim, reader, constants, looks, titles)
             return expansion, results
         for place, number in wanted.items():
             expander.looks[place] = max(number, expander.looks.get(place, 1))
@@ -60,13 +60,18 @@ def _looks(design: Design, scale: str) -> LooksOf:
 
 
 def _look_besides(
-    claim: Claim, reader: CellReader, constants: Mapping[str, Mapping[str, float]], looks: LooksOf
+    claim: Claim,
+    reader: CellReader,
+    constants: Mapping[str, Mapping[str, float]],
+    looks: LooksOf,
+    titles: Mapping[str, str],
 ) -> list[SettingResult]:
     """What is shown with a claim and decides nothing: on the seeds of the last look that is there."""
     found = []
     for case in claim.shown_besides:
         for at in reader.settings(case):
-            setting = look(claim, SettingResult(case, at, []), 1, reader, constants, looks)
+            place = SettingResult(case, at, [], title=titles.get(str(at.get("setting")), ""))
+            setting = look(claim, place, 1, reader, constants, looks)
             for number in range(2, len(looks(case.parts[0], at)) + 1):
                 setting = look(claim, setting, number, reader, constants, looks)
             found.append(setting)
