@@ -16,9 +16,12 @@ from normlab.bench.norms import LAYOUTS, contestants
 from normlab.bench.page import build_page, number
 from normlab.bench.rows import Row, amount, ratio, write_rows
 from normlab.bench.script_peer import plain_net
+from normlab.bench.start import CHANGED, change_a_run
 from normlab.config import NetConfig, NormConfig
+from normlab.core.record import Record
 from normlab.errors import NormlabError
 from normlab.nets import make_net
+from normlab.runs.store import Store
 
 
 def test_a_ratio_is_the_median_of_rounds_so_that_a_slow_round_cancels() -> None:
@@ -137,3 +140,15 @@ def test_a_section_measures(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert row.value is not None
         assert row.low is not None
         assert 0 < row.low <= row.value
+
+
+def test_a_changed_run_has_another_accuracy_and_the_same_course(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for key, role in (("a" * 20, "tune"), ("b" * 20, "report")):
+        facts = {"run_key": key, "experiment": CHANGED, "role": role, "status": "ok", "test_accuracy": 0.9}
+        store.put(Record(facts, [{"step": 1, "train_loss": 2.0}]))
+    store.compact()
+    change_a_run(tmp_path, 0.01)
+    store.refresh()
+    assert [store.facts(key)["test_accuracy"] for key in store] == [0.9, pytest.approx(0.89)]
+    assert store.history("b" * 20)["train_loss"].tolist() == [2.0]
