@@ -4,6 +4,7 @@
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,9 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{store.take_in(Store(Path(asked.source)).refresh())} runs taken, {len(store)} are there")
         return
     keys, begun = wanted(asked.scale, store)
+    of = Counter((store.facts(key) or {}).get("experiment") or "no experiment" for key in store if key not in keys)
     dropped = store.forget(lambda key: key not in keys)
     anew = unregister(store.root, lambda name: name not in begun)
-    print(f"{len(dropped)} runs dropped that no design asks for, {len(store)} are there")
+    told = ", ".join(f"{count} of {experiment}" for experiment, count in sorted(of.items()))
+    print(f"{len(dropped)} runs dropped that no design asks for ({told or 'none'}), {len(store)} are there")
     print(f"to be registered anew, for none of their runs is there: {', '.join(anew) or 'none'}")
 
 

@@ -37,7 +37,9 @@ def test_prune_keeps_what_designs_ask_for_and_take_brings_runs_and_registrations
     (there.root / "registered.json").write_text(json.dumps({"sixteen-is-enough": "new"}))
     script.main(["prune", "--results", str(tmp_path), "--scale", "quick"])
     assert set(Store(here.root).refresh().runs()["run_key"]) == {asked}
-    assert "registered anew, for none of their runs is there: sixteen-is-enough" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1 runs dropped that no design asks for (1 of no experiment)" in told
+    assert "registered anew, for none of their runs is there: sixteen-is-enough" in told
     script.main(["take", str(there.root), "--results", str(tmp_path), "--scale", "quick"])
     assert set(Store(here.root).refresh().runs()["run_key"]) == {asked, "another"}
     assert json.loads((here.root / "registered.json").read_text()) == {"sixteen-is-enough": "new"}

@@ -328,6 +328,26 @@ def test_where_nothing_trains_the_search_goes_on_to_both_sides(
         assert 100.0 not in tried
 
 
+def test_the_search_of_the_first_edition_ends_where_nothing_trains(store: Store, composer: Composer) -> None:
+    """Its runs are shown, not made again: a rule that came later asks for none."""
+
+    def put(store: Store, expansion: Expansion, accuracy: Any) -> None:
+        for plan in expansion.planned:
+            store.put(Record({"run_key": plan.run_key, "status": "diverged", "chance": 0.1}, [{"step": 1}]))
+        store.refresh()
+
+    choose = {
+        "over": {"optimizer.lr": [0.01, 0.1, 1.0]},
+        "levels": {"best": {"best": "validation_accuracy"}},
+        "extend": {"optimizer.lr": 10.0},
+    }
+    first = expander(store, composer, g={"choose": choose})
+    first.design = first.design.model_copy(update={"edition": 1})
+    expansion = until_done(first, None, put)
+    assert {0.01, 1.0} <= {plan.config.optimizer.lr for plan in expansion.planned if plan.role == "tune"}
+    assert 100.0 not in {plan.config.optimizer.lr for plan in expansion.planned}
+
+
 def test_the_worst_placement_is_sought_with_each_at_its_best_rate(store: Store, composer: Composer) -> None:
     grid = {
         "choose": {

@@ -116,8 +116,7 @@ class Chooser:
             contenders = {level: self._contenders(rule, candidates) for level, rule in rules.items()}
             chosen = {level: self._pick(rule, contenders[level]) for level, rule in rules.items()}
             best = [c for level, rule in rules.items() for c in self._best(rule, contenders[level], chosen[level])]
-            # Where nothing trains, one value is as good as another: what trains may lie beyond either end.
-            ends = [candidate.values for candidate in (best if any(map(self._trains, candidates)) else candidates)]
+            ends = [candidate.values for candidate in (candidates if self._nothing_trains(candidates) else best)]
             further = False
             if self.setting.closer:
                 close = [candidate for found in contenders.values() for candidate in found]
@@ -175,9 +174,13 @@ class Chooser:
             return []
         return self._at_best(rule, candidates) if rule.at_best else [chosen]
 
-    def _trains(self, candidate: Candidate) -> bool:
-        """Whether any of a candidate's trainings came to something."""
-        return any((self.store.facts(key) or {}).get("status") == "ok" for key in candidate.keys.values())
+    def _nothing_trains(self, candidates: list[Candidate]) -> bool:
+        """Whether no training came to anything: then one value is as good as another, and what trains may lie beyond either end. In
+        edition 1 the search ended there.
+        """
+        keys = [key for candidate in candidates for key in candidate.keys.values()]
+        statuses = {(self.store.facts(key) or {}).get("status") for key in keys}
+        return "ok" not in statuses and self.expander.design.edition > 1
 
     def _at_best(self, rule: Level, candidates: list[Candidate]) -> list[Candidate]:
         """All; with ``at_best``, for each value of the other axes the one that is best along those named."""
