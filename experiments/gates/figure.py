@@ -23,7 +23,7 @@ def figure(results: Results) -> Figure | None:
         if linear is not None:
             ax.axhline(100 * linear, color="#57606a", linestyle=":", label=f"linear model, {100 * linear:.1f} %")
             ax.legend(loc="center right", fontsize=8)
-        ax.set_xticks(range(len(arms)), [method_title(arm) for arm in arms], fontsize=8)
+        ax.set_xticks(range(len(arms)), [method_title(arm).replace(" ", "\n") for arm in arms], fontsize=8)
         ax.set_title(f"{results.title(setting)}, recipe {results.recipe(setting)}")
         ax.set_xlabel("")
         accuracy_axis(ax, "test accuracy, %" if ax is axes[0][0] else "")
