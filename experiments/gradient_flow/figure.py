@@ -1,74 +1,115 @@
 """Growth of gradients per layer at initialization beside theory, and the accuracy of trained nets, over depth."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from experiments.gradient_flow.claims import ACTIVATIONS
-from normlab.nets.mean_field import gradient_growth
+from experiments.gradient_flow.claims import ACTIVATIONS, GROWTH, SCALES
+from normlab.nets.mean_field import CRITICAL, gradient_growth
 from normlab.report.results import Results
-from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, method_title
+from normlab.report.style import COLOURS, accuracy_axis, draw_line, draw_points, legend_of_dots, method_title
+
+COLUMNS = 3
+NORMS = ("none", "batch")
+THEORY = "#57606a"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A title, and what draws it."""
+
+    title: str
+    draw: Callable[[Axes], None]
 
 
 def figure(results: Results) -> Figure | None:
-    """Growth of gradients per layer at initialization beside theory, and the accuracy of trained nets, over depth."""
-    activations = [a for a in ACTIVATIONS if len(results.select("at_init", net__activation=a))]
-    if not activations:
+    """Panels, three a row: growth at initialization for each activation, accuracy over depth for each kind of net."""
+    panels = [*_starts(results), *_depths(results)]
+    if not panels:
         return None
-    count = len(results.settings)
-    plot, axes = plt.subplots(
-        2 * count, len(activations), figsize=(4.2 * len(activations), 5.4 * count), squeeze=False, layout="constrained",
-    )  # fmt: skip
-    for place, setting in enumerate(results.settings):
-        above, below = axes[2 * place], axes[2 * place + 1]
-        for ax, activation in zip(above, activations, strict=True):
-            for norm in ("none", "batch"):
-                for net, line in (("mlp", "-"), ("conv", ":")):
-                    rows = results.select("at_init", setting=setting, norm=norm, net=net, net__activation=activation)
-                    label = f"{method_title(norm)}, {'MLP' if net == 'mlp' else 'convolutions'}"
-                    draw_depths(ax, results, rows, "gradient_flow.growth", 1.0, label, norm, line)
-                draw_theory(ax, norm, activation)
-            ax.set_title(f"{DATA_TITLES[setting]}, {activation}: at initialization")
-            ax.set_yscale("log")
-            ax.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 1.25, 1.5, 2, 3, 4, 5, 6, 8), numticks=20))
-            ax.yaxis.set_major_formatter(lambda value, _: f"×{value:.3g}")
-            ax.yaxis.set_minor_formatter(NullFormatter())
-        above[0].set_ylabel("gradient's growth\nto the layer below")
-        for ax, activation in zip(below, activations, strict=True):
-            for norm in ("none", "batch"):
-                rows = results.select("deep", setting=setting, norm=norm, net__activation=activation, level="best")
-                draw_depths(ax, results, rows, "test_accuracy", 100.0, f"{method_title(norm)}, MLP", norm, "-")
-            ax.set_title(f"{DATA_TITLES[setting]}, {activation}: trained MLPs")
-            ax.sharey(below[0])
-        accuracy_axis(below[0])
-    handles, labels = axes[0][-1].get_legend_handles_labels()
-    plot.legend(handles, labels, loc="outside upper left", ncols=4, fontsize=9)
+    rows = -(-len(panels) // COLUMNS)
+    plot, axes = plt.subplots(rows, COLUMNS, figsize=(13, 3.5 * rows), squeeze=False, layout="constrained")
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
+    for ax, panel in zip(axes.flat, panels, strict=False):
+        panel.draw(ax)
+        ax.set_title(panel.title)
+    dots = {method_title(norm): COLOURS[norm] for norm in NORMS} | {"mean-field theory": THEORY}
+    legend_of_dots(plot, dots, columns=3)
     return plot
 
 
-def draw_depths(
-    ax: Axes, results: Results, rows: pd.DataFrame, measure: str, unit: float, label: str, norm: str, line: str
-) -> None:
-    """A measure over depth."""
-    depths = sorted(rows["net.depth"].unique()) if len(rows) else []
-    groups = [[unit * v for v in results.values(rows[rows["net.depth"] == depth], measure)] for depth in depths]
-    if depths and all(groups):
-        draw_line(ax, depths, groups, label=label, colour=COLOURS[norm], linestyle=line)
+def _starts(results: Results) -> list[Panel]:
+    """The deepest MLPs at initialization, a panel an activation."""
+    setting = results.settings[0]
+    found = []
+    for activation in ACTIVATIONS:
+        rows = results.select(f"at_init_{activation}", setting=setting, net="mlp", net__depth=64)
+        if len(rows):
+            title = f"{results.title(setting)}, MLP of 64 layers,\n{activation}: at initialization"
+            found.append(Panel(title, _growth(results, rows, activation)))
+    return found
+
+
+def _growth(results: Results, rows: pd.DataFrame, activation: str) -> Callable[[Axes], None]:
+    def draw(ax: Axes) -> None:
+        starts = [*(f"none, {scale}" for scale in SCALES), "batch"]
+        for place, start in enumerate(starts):
+            norm, _, scale = start.partition(", ")
+            draw_points(ax, place, results.values(rows[rows["start"] == start], GROWTH), COLOURS[norm])
+            theory = gradient_growth(norm, activation, CRITICAL[activation] * SCALES.get(scale, 1.0) ** 2)
+            ax.plot([place - 0.3, place + 0.3], [theory, theory], color=THEORY, linewidth=1.2, linestyle=(0, (3, 2)))
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 1.5, 2, 3, 5, 7), numticks=20))
+        ax.yaxis.set_major_formatter(lambda value, _: f"×{value:.3g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.axhline(1, color=THEORY, linewidth=0.7)
+        ax.set_ylabel("gradient's growth\nto the layer below")
+        ax.set_xticks(range(len(starts)), [*(f"no norm,\n{scale}" for scale in SCALES), "batch\nnorm"], fontsize=8)
+
+    return draw
+
+
+def _depths(results: Results) -> list[Panel]:
+    """Accuracy over depth, a panel a kind of net."""
+    found = []
+    for setting in results.settings:
+        title = results.title(setting)
+        for activation in ACTIVATIONS:
+            rows = results.select("deep", setting=setting, activation=activation, level="best")
+            if len(rows):
+                found.append(Panel(f"{title}, MLP, {activation}: trained", _accuracy(results, rows, "net.depth")))
+        for grid, kind, axis in (
+            ("plain", "convolutions", "depth"),
+            ("skips", "convolutions with skips", "net.depth"),
+        ):
+            rows = results.select(grid, setting=setting, level="best")
+            if len(rows):
+                found.append(Panel(f"{title}, {kind}: trained", _accuracy(results, rows, axis)))
+    return found
+
+
+def _accuracy(results: Results, rows: pd.DataFrame, axis: str) -> Callable[[Axes], None]:
+    def draw(ax: Axes) -> None:
+        numbers = rows[axis].astype(int)
+        for norm in NORMS:
+            depths = sorted(numbers[rows["norm"] == norm].unique())
+            groups = [
+                [100 * v for v in results.values(rows[(rows["norm"] == norm) & (numbers == depth)], "test_accuracy")]
+                for depth in depths
+            ]
+            if depths and all(groups):
+                draw_line(ax, depths, groups, label=method_title(norm), colour=COLOURS[norm])
+        depths = sorted(numbers.unique())
         ax.set_xscale("log", base=2)
-        ax.set_xticks(depths, [str(int(depth)) for depth in depths])
+        ax.set_xticks(depths, [str(depth) for depth in depths])
         ax.minorticks_off()
-    ax.set_xlabel("depth, layers")
+        ax.set_xlabel("depth, layers")
+        accuracy_axis(ax)
 
-
-def draw_theory(ax: Axes, norm: str, activation: str) -> None:
-    """What mean-field theory says, as a thin line with its value."""
-    theory = gradient_growth(norm, activation, "kaiming")
-    ax.axhline(theory, color=COLOURS[norm], linewidth=1, linestyle=(0, (1, 3)))
-    label = ax.annotate(
-        f"theory ×{theory:.2f}", (0.5, theory), xycoords=("axes fraction", "data"), xytext=(0, 2 if norm == "batch" else -2),
-        textcoords="offset points", ha="center", va="bottom" if norm == "batch" else "top", fontsize=7.5, color=COLOURS[norm],
-    )  # fmt: skip
-    label.set_path_effects([withStroke(linewidth=3, foreground="white")])
+    return draw

@@ -1,46 +1,78 @@
-"""Validation accuracy over the learning rate, for each optimizer with and without batch norm."""
+"""How far training comes over the learning rate, with and without batch norm."""
+
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from normlab.report.results import Results
-from normlab.report.style import COLOURS, DATA_TITLES, accuracy_axis, draw_line, method_title, plain_log_axis
+from normlab.report.style import COLOURS, accuracy_axis, draw_line, method_title, plain_log_axis
 
-# Of the figure: norm, measure and line.
-LINES = (
-    ("none", "validation_accuracy", "-"),
-    ("batch", "validation_accuracy", "-"),
-    ("batch", "validation_accuracy_recalibrated", "--"),
+
+@dataclass(frozen=True)
+class Panel:
+    """Ladders of rates, one an arm, and what of their runs is drawn."""
+
+    title: str
+    none: str
+    batch: str
+    measure: str
+
+    @property
+    def is_loss(self) -> bool:
+        return "loss" in self.measure
+
+
+LOSS, ACCURACY = "train_loss_recalibrated", "validation_accuracy_recalibrated"
+PANELS = (
+    Panel("SGD", "none_rates", "batch_rates", LOSS),
+    Panel("SGD, fourteen convolutions", "deep_none_rates", "deep_batch_rates", LOSS),
+    Panel("SGD", "sgd_widths", "sgd_widths", ACCURACY),
+    Panel("Adam", "adam_widths", "adam_widths", ACCURACY),
+    Panel("RMSprop", "rmsprop_widths", "rmsprop_widths", ACCURACY),
 )
+COLUMNS = 3
 
 
 def figure(results: Results) -> Figure | None:
-    """Validation accuracy over the learning rate, for each optimizer with and without batch norm."""
-    optimizers = {"sgd_rates": "SGD, momentum 0.9", "adam_rates": "Adam", "rmsprop_rates": "RMSprop"}
-    plot, axes = plt.subplots(
-        len(results.settings),
-        3,
-        figsize=(11.5, 3.3 * len(results.settings)),
-        squeeze=False,
-        layout="constrained",
-        sharey="row",
-    )
-    for row, setting in zip(axes, results.settings, strict=True):
-        for ax, (grid, title) in zip(row, optimizers.items(), strict=True):
-            for norm, measure, line in LINES:
-                rows = results.select(grid, setting=setting, norm=norm)
-                rates = sorted(rate for rate in rows["optimizer.lr"].unique()) if len(rows) else []
-                groups = [
-                    [100 * v for v in results.values(rows[rows["optimizer.lr"] == rate], measure)] for rate in rates
-                ]
-                common = [(r, g) for r, g in zip(rates, groups, strict=True) if len(g) >= len(results.seeds)]
-                if common:
-                    x, y = [rate for rate, _ in common], [group for _, group in common]
-                    label = method_title(norm) + (", recalibrated statistics" if line == "--" else "")
-                    draw_line(ax, x, y, label=label, colour=COLOURS[norm], linestyle=line)
-            ax.set(title=f"{DATA_TITLES[setting]}: {title}", xlabel="learning rate")
-            plain_log_axis(ax)
-        accuracy_axis(row[0], "validation accuracy, %")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    plot.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=8, handlelength=3)
+    """A panel for each ladder and setting that has runs."""
+    drawn = [
+        (panel, setting)
+        for panel in PANELS
+        for setting in results.settings
+        if len(results.select(panel.batch, setting=setting))
+    ]
+    if not drawn:
+        return None
+    rows = -(-len(drawn) // COLUMNS)
+    columns = min(COLUMNS, len(drawn))
+    plot, axes = plt.subplots(rows, columns, figsize=(3.9 * columns, 3.5 * rows), squeeze=False, layout="constrained")
+    for ax in axes.flat[len(drawn) :]:
+        ax.set_axis_off()
+    for ax, (panel, setting) in zip(axes.flat, drawn, strict=False):
+        _ladders(ax, results, panel, setting)
+    plot.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=9)
     return plot
+
+
+def _ladders(ax: Axes, results: Results, panel: Panel, setting: str) -> None:
+    """Means over seeds at the rates that every seed was run at."""
+    scale = 1.0 if panel.is_loss else 100.0
+    for norm, grid in (("none", panel.none), ("batch", panel.batch)):
+        rows = results.select(grid, setting=setting, **({"norm": norm} if panel.none == panel.batch else {}))
+        rates = sorted(rows["optimizer.lr"].unique()) if len(rows) else []
+        groups = {
+            rate: [scale * v for v in results.values(rows[rows["optimizer.lr"] == rate], panel.measure)]
+            for rate in rates
+        }
+        most = max(map(len, groups.values()), default=0)
+        common = [rate for rate in rates if len(groups[rate]) == most > 0]
+        if common:
+            draw_line(ax, common, [groups[r] for r in common], method_title(norm), COLOURS[norm])
+    ax.set(title=f"{results.title(setting)}: {panel.title}", xlabel="learning rate")
+    plain_log_axis(ax)
+    if panel.is_loss:
+        ax.set_ylabel("final training loss, nats")
+    else:
+        accuracy_axis(ax, "validation accuracy, %")

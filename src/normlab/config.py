@@ -108,10 +108,13 @@ class NormConfig(BaseModel):
 
 
 class InitConfig(Strict):
-    """Initial weights: a scheme and a factor on its standard deviation."""
+    """Initial weights: a scheme and a factor on its standard deviation, of all layers or of convolutions alone; other layers then start by
+    ``kaiming``.
+    """
 
     scheme: Literal["kaiming", "xavier", "orthogonal", "normal", "uniform"] = "kaiming"
     gain: PositiveFloat = 1.0
+    layers: Literal["all", "conv"] = "all"
 
 
 Depth = Annotated[int, Field(gt=0, le=10_000)]
@@ -239,13 +242,15 @@ class ScheduleConfig(Strict):
 
 class StopConfig(Strict):
     """Training stops where a measure is reached, looked at after every ``every`` steps: the mean training loss of those steps is
-    at most ``at``; or with recalibrated statistics, since running averages lag behind the weights, the loss on 500 training
-    images (``train_set_loss``) at most, or the validation accuracy at least ``at``. For comparisons at matched states.
+    at most ``at``; or with recalibrated statistics, since running averages lag behind the weights, the loss on ``images`` training
+    images (``train_set_loss``) at most, or the validation accuracy at least ``at``. For comparisons at matched states. The fewer the
+    images, the more often it is luck that stops a net, of nets whose loss jumps more than of others.
     """
 
     measure: Literal["train_loss", "train_set_loss", "validation_accuracy"]
     at: PositiveFloat
     every: Count = 10
+    images: Count = 500
 
 
 class TrainingConfig(Strict):

@@ -7,7 +7,7 @@ from torch import nn
 from normlab.config import InitConfig, NetConfig, NormConfig
 from normlab.errors import NormlabError
 from normlab.nets import NETS, make_net
-from normlab.nets.init import draw
+from normlab.nets.init import draw, initialize
 from normlab.norms import METHODS
 
 SHAPE = (3, 16, 16)
@@ -216,3 +216,16 @@ def test_a_norm_that_cannot_stand_in_a_layer_is_left_out_only_where_both_says_so
         with pytest.raises(NormlabError, match="one value a channel in a fully connected layer"):
             net("instance", norm_in=where)
     assert kinds(net("batch", norm_in="all")) == kinds(net("batch", norm_in="both"))
+
+
+def test_the_start_of_convolutions_leaves_linear_layers_as_ever() -> None:
+    usual, far_off = net(), net()
+    initialize(far_off, InitConfig(scheme="orthogonal", gain=10.0, layers="conv"), 0)
+    pairs = [
+        (module, module.weight, other.weight)
+        for module, other in zip(usual.modules(), far_off.modules(), strict=True)
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    ]
+    assert len({type(module) for module, *_ in pairs}) == 2
+    for module, weight, other in pairs:
+        assert torch.equal(weight, other) == isinstance(module, nn.Linear)

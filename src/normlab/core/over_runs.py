@@ -63,6 +63,37 @@ class FailedShare(OverRuns):
 
 
 @dataclass(frozen=True)
+class OverTestAccuracy(OverRuns):
+    """Base of what is read off the test accuracies of several runs and is better where it is small."""
+
+    @property
+    def better(self) -> Direction | None:
+        return "down"
+
+    @property
+    def each(self) -> Reading:
+        return Final("test_accuracy" + ("_recalibrated" if "_recalibrated" in self.text else ""), ACCURACY)
+
+
+@dataclass(frozen=True)
+class AccuracyRange(OverTestAccuracy):
+    """The highest of the runs' test accuracies minus the lowest."""
+
+    def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
+        return Value(max(values) - min(values))
+
+
+@dataclass(frozen=True)
+class ShareBelow(OverTestAccuracy):
+    """The share of runs that end with a test accuracy of at most ``bar``, such as a linear model's."""
+
+    bar: float
+
+    def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
+        return Value(sum(value <= self.bar for value in values) / len(values), step=1 / len(values))
+
+
+@dataclass(frozen=True)
 class LargestRate(OverRuns):
     """The natural logarithm of the largest rate within ``margin`` of the arm's best accuracy; censored at the grid's end."""
 
@@ -149,20 +180,19 @@ class RateWidth(OverRuns):
 
 @dataclass(frozen=True)
 class LargestDepth(OverRuns):
-    """The natural logarithm of the largest depth up to which every accuracy is within ``margin`` of the shallowest net's and more
-    than ``margin`` above ``chance``; where the shallowest one's is not, one step of the grid below its depth.
+    """The natural logarithm of the largest depth up to which every accuracy is above ``bar``, such as a linear model's; where the
+    shallowest one's is not, one step of the grid below its depth. Depths may be names: "14".
     """
 
-    margin: float
-    chance: float
+    bar: float
 
     def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
-        order = np.argsort(places)
-        depths, found = np.asarray(places, float)[order], np.asarray(values)[order]
-        step = math.log(depths[1] / depths[0])
-        if found[0] <= self.chance + self.margin:
+        numbers = np.asarray(places, float)
+        order = np.argsort(numbers)
+        depths, fine = numbers[order], np.asarray(values)[order] > self.bar
+        if not fine[0]:
+            step = math.log(depths[1] / depths[0])
             return Value(math.log(depths[0]) - step, step=step)
-        fine = (found >= found[0] - self.margin) & (found > self.chance + self.margin)
         last = len(fine) - 1 if fine.all() else int(np.argmin(fine)) - 1
         edge = min(last, len(depths) - 2)
         return Value(math.log(depths[last]), last == len(depths) - 1, math.log(depths[edge + 1] / depths[edge]))

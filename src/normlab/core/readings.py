@@ -7,7 +7,8 @@
   ``collapsed``, ``loss_spread``
 - ``<evaluation>.<measure>``: of an evaluation of the run
 - over several runs of one seed: ``largest_stable_rate@0.05``, ``rate_width@0.02`` (both also ``…_recalibrated@``),
-  ``largest_trained_rate@0.23``, ``length_to@0.7``, ``largest_depth@0.05,0.1``, ``failed_share``
+  ``largest_trained_rate@0.23``, ``length_to@0.7``, ``largest_depth_above@0.9``, ``failed_share``, ``accuracy_range``, ``share_below@0.9``
+  (the last two also ``…_recalibrated``)
 
 A text that is none of these is an error where it is written down, not a number that is never there.
 """
@@ -98,6 +99,12 @@ FORMS = (
     Form(r"collapsed", reading.Collapsed, "collapsed"),
     Form(r"loss_spread", reading.LossSpread, "loss_spread"),
     Form(r"failed_share", over_runs.FailedShare, "failed_share"),
+    Form(r"accuracy_range(?:_recalibrated)?", over_runs.AccuracyRange, "accuracy_range"),
+    Form(
+        rf"share_below(?:_recalibrated)?@({NUMBER})",
+        lambda text, bar: over_runs.ShareBelow(text, float(bar)),
+        "share_below@0.9",
+    ),
     Form(
         rf"largest_stable_rate(?:_recalibrated)?@({NUMBER})",
         lambda text, margin: over_runs.LargestRate(text, float(margin)),
@@ -119,9 +126,9 @@ FORMS = (
         "rate_width@0.02",
     ),
     Form(
-        rf"largest_depth@({NUMBER}),({NUMBER})",
-        lambda text, margin, chance: over_runs.LargestDepth(text, float(margin), float(chance)),
-        "largest_depth@0.05,0.1",
+        rf"largest_depth_above@({NUMBER})",
+        lambda text, bar: over_runs.LargestDepth(text, float(bar)),
+        "largest_depth_above@0.9",
     ),
     _evaluation("statistics_noise", r"(?:mean|variance)_slope", None, "mean_slope"),
     _evaluation("gradient_noise", r"log_ratio_\d+", None, "log_ratio_16"),
@@ -138,6 +145,7 @@ FORMS = (
     _evaluation("gradient_shift", r"cosine", "up", "cosine"),
     _evaluation("landscape", r"log_loss_range|log_gradient_change|log_smoothness|loss", "down", "log_smoothness"),
     _evaluation("corruptions", r"(?:accuracy|kept)(?:_\w+)?", "up", "accuracy"),
+    _evaluation("lipschitz", r"log_(?:largest|median)(?:_features)?|log_radius", None, "log_largest"),
     _evaluation("step_seconds", r"(?:best|common)_layout", "down", "best_layout"),
     _evaluation(
         "cost",

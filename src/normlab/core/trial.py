@@ -199,6 +199,7 @@ AXES_SHOWN = {
     "optimizer.lr": Text("rate {}", "学習率 {}"),
     "size": Text("batches of {}", "{} 枚のバッチ"),
     "images": Text("{} images", "{} 枚"),
+    "images_a_class": Text("{} images a class", "1 クラス {} 枚"),
 }
 
 

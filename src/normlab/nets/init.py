@@ -13,11 +13,13 @@ def initialize(net: nn.Module, config: InitConfig, seed: int) -> None:
     - ``orthogonal``: (semi-)orthogonal rows (Saxe et al. 2014)
     - ``normal``: N(0, 0.01²); ``uniform``: U(−0.1, 0.1)
 
-    each multiplied by ``config.gain``, and by the layer's own ``init_gain`` where a net sets one.
+    each multiplied by ``config.gain``, and by the layer's own ``init_gain`` where a net sets one. With ``config.layers="conv"`` linear
+    layers start by ``kaiming`` whatever the rest says.
     """
     layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     for index, layer in enumerate(layers):
-        draw(layer.weight, config, seed, index)
+        own = InitConfig() if config.layers == "conv" and isinstance(layer, nn.Linear) else config
+        draw(layer.weight, own, seed, index)
         layer.weight.data.mul_(getattr(layer, "init_gain", 1.0))
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)

@@ -1,7 +1,7 @@
 """One look for all figures: colours belong to methods and never change."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -133,17 +133,18 @@ def accuracy_axis(ax: Axes, label: str = "test accuracy, %") -> None:
     ax.set_ylabel(label)
 
 
-def plain_log_axis(ax: Axes, base: float = 10) -> None:
-    """A logarithmic x-axis labelled in plain numbers: 0.03, 0.1, 0.3 or, at base 2, 4, 8, 16; powers over many decades."""
-    ax.set_xscale("log", base=base)
-    low, high = ax.get_xlim()
+def plain_log_axis(ax: Axes, base: float = 10, of: Literal["x", "y"] = "x") -> None:
+    """A logarithmic axis labelled in plain numbers: 0.03, 0.1, 0.3 or, at base 2, 4, 8, 16; powers over many decades."""
+    set_scale, axis = (ax.set_xscale, ax.xaxis) if of == "x" else (ax.set_yscale, ax.yaxis)
+    set_scale("log", base=base)
+    low, high = sorted(axis.get_view_interval())
     if base == 10 and high / low > 1e5:
-        ax.xaxis.set_major_locator(LogLocator(base=10, numticks=20))
-        ax.xaxis.set_major_formatter(LogFormatterMathtext())
+        axis.set_major_locator(LogLocator(base=10, numticks=20))
+        axis.set_major_formatter(LogFormatterMathtext())
     else:
-        ax.xaxis.set_major_locator(LogLocator(base=base, subs=(1.0, 3.0) if base == 10 else (1.0,), numticks=12))
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_major_locator(LogLocator(base=base, subs=(1.0, 3.0) if base == 10 else (1.0,), numticks=12))
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def add_caption(figure: Figure, caption: str) -> None:

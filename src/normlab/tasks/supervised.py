@@ -24,7 +24,6 @@ from normlab.training.statistics import RunningStatistics, batch_statistics, rec
 from normlab.training.step import Step
 
 PROBE_SIZE = 256
-STOP_IMAGES = 500  # over which statistics are recalibrated to see whether training is where it is to stop
 
 
 class Supervised:
@@ -116,7 +115,7 @@ class Supervised:
     def reached(self, stop: StopConfig, losses: Tensor) -> bool:
         if stop.measure == "train_loss":
             return losses[-stop.every :].mean().item() <= stop.at
-        asked = self._part(STOP_IMAGES)
+        asked = self._part(stop.images)
         with recalibrated(self.net, self._as_trained(asked)):
             found = self._evaluated(asked if stop.measure == "train_set_loss" else self.splits.validation)
         self.net.train()

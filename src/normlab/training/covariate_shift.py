@@ -24,15 +24,15 @@ DEAD = 1e-10  # a variance or gradient that is nothing but rounding
 def layer_inputs(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
     """What the layers of a trained net read, over 500 training images, in evaluation with recalibrated statistics.
 
-    With m_c and v_c the mean and variance of channel c of the input of a convolution or linear layer (all but the first):
-    ``mean`` = √(mean_c m_c²) and ``variance`` = √(mean_c (v_c − 1)²), both averaged over layers. ``norm_mean`` and
-    ``norm_variance``: the same of what norms give, where there are norms.
+    With m_c and v_c the mean and variance of channel c of the input of a convolution or linear layer that a norm stands in front of (in a
+    net without norms, of all layers but the first): ``mean`` = √(mean_c m_c²) and ``variance`` = √(mean_c (v_c − 1)²), both averaged over
+    layers. ``norm_mean`` and ``norm_variance``: the same of what norms give, where there are norms.
     """
     images = splits.train.images
     recalibrate(net, images)
     net.eval()
-    found = _summary(moments(net, images[:IMAGES], _readers(net)))
     norms = [m for m in net.modules() if hasattr(m, "num_features") or isinstance(m, nn.GroupNorm)]
+    found = _summary(moments(net, images[:IMAGES], _behind(norms, net) if norms else _readers(net)))
     outputs = moments(net, images[:IMAGES], norms, of_output=True)
     return found | ({f"norm_{name}": value for name, value in _summary(outputs).items()} if norms else {})
 
@@ -118,6 +118,18 @@ def moments(
 def _readers(net: nn.Module) -> list[nn.Conv2d | nn.Linear]:
     """The layers whose inputs other layers make."""
     return [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)][1:]
+
+
+def _behind(norms: Sequence[nn.Module], net: nn.Module) -> list[nn.Module]:
+    """The layers that have a norm between them and the layer before, in the order in which a chain holds its modules."""
+    found, normed = [], False
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            found += [module] if normed else []
+            normed = False
+        elif any(module is norm for norm in norms):
+            normed = True
+    return found
 
 
 def _live_moments(net: nn.Module, images: Tensor, layers: Sequence[nn.Module]) -> list[tuple[Tensor, Tensor]]:

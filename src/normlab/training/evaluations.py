@@ -10,6 +10,7 @@ from normlab.training.covariate_shift import gradient_shift, input_drift, layer_
 from normlab.training.features import features
 from normlab.training.gradients import gradient_flow, gradient_variance
 from normlab.training.landscape import landscape
+from normlab.training.lipschitz import lipschitz
 from normlab.training.memory import training_memory
 from normlab.training.noise import gradient_companions, gradient_noise, gradient_noise_sources, statistics_noise
 from normlab.training.robustness import corruptions
@@ -27,5 +28,6 @@ EVALUATIONS: dict[str, Callable[[nn.Module, RunConfig, Splits], dict[str, float]
     "input_drift": input_drift,
     "gradient_shift": gradient_shift,
     "landscape": landscape,
+    "lipschitz": lipschitz,
     "corruptions": corruptions,
 }

@@ -35,7 +35,7 @@ def gradient_flow(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str
     With g_ℓ = ‖∂L/∂a_ℓ‖ for the activations a_ℓ between hidden weight layers ℓ and ℓ + 1, ℓ = 1 … L − 1, and s the slope of
     the least-squares line of log₁₀ g_ℓ over ℓ: ``slope`` = |s| in decades a layer, ``growth`` = 10^(−s), the factor from a
     layer to the one below it, ``range`` = log₁₀(max g / min g), and ``broken``, whether any of them is zero or not
-    finite; the others are undefined where all are zero.
+    finite; the others are undefined where all are zero or any is not finite.
 
     (Not the layers' outputs in front of the norm: there the gradient is in the units of the layer's weights, whose scale
     is free with batch norm, BN(cWx) = BN(Wx).)
@@ -58,10 +58,11 @@ def gradient_flow(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str
             handle.remove()
         net.zero_grad(set_to_none=True)
     found = torch.stack(norms).double()
-    if not found.any():  # Nothing flows at all (a dead layer near the output): there is no slope to speak of.
-        return {"broken": 1.0}
-    finite = torch.where(found.isfinite(), found, torch.finfo(torch.float32).max).clamp_min(FLOOR)
-    logs = finite.log10()
+    if not found.any() or not found.isfinite().all():
+        return {
+            "broken": 1.0
+        }  # A dead layer near the output, or numbers beyond all bounds: there is no slope to speak of.
+    logs = found.clamp_min(FLOOR).log10()
     place = torch.arange(len(logs), dtype=torch.float64)
     place -= place.mean()
     slope = ((place * (logs - logs.mean())).sum() / place.square().sum()).item() if len(logs) > 1 else 0.0
@@ -69,25 +70,28 @@ def gradient_flow(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str
         "slope": abs(slope),
         "growth": 10**-slope,
         "range": (logs.max() - logs.min()).item(),
-        "broken": float(bool((found == 0).any() or not found.isfinite().all())),
+        "broken": float(bool((found == 0).any())),
     }
 
 
 def gradient_variance(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, float]:
     """How much the gradient of all weights varies over random batches of the training's size, at fixed weights.
 
-    Over 40 batches, each with its own statistics: ``log_relative_variance`` = ln(Σ Var(∂L/∂w) / ‖mean ∂L/∂w‖²), with the
-    squared norm of the mean corrected for its own noise (no less than a hundredth of it).
+    Weights are measured in units of their layer's own norm, so that the scale of a layer in front of a norm, which changes nothing of what
+    the net says, changes nothing here: with r = ‖W_ℓ‖·∂L/∂W_ℓ over all convolutions and linear layers ℓ, over 40 batches, each with its
+    own statistics, ``log_relative_variance`` = ln(Σ Var(r) / ‖mean r‖²), with the squared norm of the mean corrected for its own noise (no
+    less than a hundredth of it).
     """
-    parameters = [p for p in net.parameters() if p.requires_grad]
+    weights = plain_weights(net)
+    lengths = [weight.detach().norm() for weight in weights]
     source = generator(config.seed, "gradient_variance")
     gradients = []
     with batch_statistics(net), torch.enable_grad():
         for _ in range(DRAWS):
             indices = torch.randperm(len(splits.train), generator=source)[: config.data.batch_size]
             loss = F.cross_entropy(net(splits.train.images[indices]), splits.train.labels[indices])
-            found = torch.autograd.grad(loss, parameters)
-            gradients.append(torch.cat([g.flatten() for g in found]))
+            found = torch.autograd.grad(loss, weights)
+            gradients.append(torch.cat([(n * g).flatten() for n, g in zip(lengths, found, strict=True)]))
     stacked = torch.stack(gradients).double()
     variance = stacked.var(0).sum().item()
     squared = stacked.mean(0).square().sum().item()

@@ -11,6 +11,7 @@ from normlab.training.gradients import plain_weights
 from normlab.training.statistics import batch_statistics
 
 IMAGES = 500
+LOSS_IMAGES = 10_000  # over which nets' losses are compared, at most
 STEPS = (0.003, 0.006, 0.012, 0.025, 0.05, 0.1)
 BATCHES = 4
 
@@ -24,7 +25,8 @@ def landscape(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, fl
 
         W_ℓ(t) = W_ℓ − t·‖W_ℓ‖·r_ℓ/‖r‖,   t from 0.003 to 0.1
 
-    with ‖W_ℓ‖ as it is at the start throughout; biases, γ and β stay where they are. ``loss``: L at W. Logarithms of
+    with ‖W_ℓ‖ as it is at the start throughout; biases, γ and β stay where they are. ``loss``: L at W over up to
+    10,000 training images, 500 at a time, each with their own batch statistics. Logarithms of
 
     - ``log_loss_range``: max_t L(W(t)) − min_t L(W(t)), W itself among them
     - ``log_gradient_change``: max_t ‖r(W(t)) − r(W)‖
@@ -36,7 +38,7 @@ def landscape(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, fl
     start = [weight.detach().clone() for weight in weights]
     lengths = [weight.norm().clamp_min(1e-12) for weight in start]
     source = generator(config.seed, "landscape")
-    rows, at_start = [], []
+    rows = []
     with batch_statistics(net), torch.enable_grad():
         for _ in range(BATCHES):
             chosen = torch.randperm(len(splits.train), generator=source)[:IMAGES].to(splits.train.labels.device)
@@ -44,7 +46,6 @@ def landscape(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, fl
             loss, gradient = _look(net, weights, lengths, *batch)
             direction = gradient / gradient.norm().clamp_min(1e-12)
             losses, changes = [loss], []
-            at_start.append(loss)
             for step in STEPS:
                 _move(weights, start, lengths, -step * direction)
                 moved_loss, moved = _look(net, weights, lengths, *batch)
@@ -55,7 +56,18 @@ def landscape(net: nn.Module, config: RunConfig, splits: Splits) -> dict[str, fl
             rows.append([max(losses) - min(losses), max(changes), smoothness])
     logs = torch.tensor(rows, dtype=torch.float64).clamp_min(1e-12).log().mean(0).tolist()
     found = dict(zip(("log_loss_range", "log_gradient_change", "log_smoothness"), logs, strict=True))
-    return found | {"loss": sum(at_start) / len(at_start)}
+    return found | {"loss": _whole_loss(net, splits)}
+
+
+@torch.no_grad()
+def _whole_loss(net: nn.Module, splits: Splits) -> float:
+    images, labels = splits.train.images[:LOSS_IMAGES], splits.train.labels[:LOSS_IMAGES]
+    with batch_statistics(net):
+        losses = [
+            F.cross_entropy(net(part), of_part, reduction="sum").item()
+            for part, of_part in zip(images.split(IMAGES), labels.split(IMAGES), strict=True)
+        ]
+    return sum(losses) / len(labels)
 
 
 def _look(
