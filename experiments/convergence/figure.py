@@ -1,46 +1,99 @@
-"""Validation accuracy over epochs at each arm's best rate, and test accuracy of all norms at batch size 128."""
+"""Test accuracy over the length of training, of nets of other sizes and over configurations; the loss from step to step."""
+
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
-import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from normlab.report.results import Results
-from normlab.report.style import COLOURS, DATA_TITLES, draw_line, draw_points, method_title
+from normlab.report.style import COLOURS, accuracy_axis, draw_line, draw_points, method_title, plain_log_axis
+
+COLUMNS = 3
 
 
 def figure(results: Results) -> Figure | None:
-    """Validation accuracy over epochs at each arm's best rate, and test accuracy of all norms at batch size 128."""
-    plot, axes = plt.subplots(
-        len(results.settings), 2, figsize=(10, 3.4 * len(results.settings)), squeeze=False, layout="constrained"
-    )
-    for (left, right), setting in zip(axes, results.settings, strict=True):
-        for norm, colour in COLOURS.items():
-            rows = results.select("best_rates", setting=setting, norm=norm, level="best")
-            if len(rows):
-                draw_line(left, *validation_curve(results, rows), label=method_title(norm), colour=colour)
-            rows = results.select("large_batch", setting=setting, norm=norm, level="best")
-            if len(rows):
-                accuracies = [100 * v for v in results.values(rows, "test_accuracy")]
-                draw_points(right, list(COLOURS).index(norm), accuracies, colour)
-        left.set(
-            title=f"{DATA_TITLES[setting]}: training at the best rate", xlabel="epoch", ylabel="validation accuracy, %"
-        )
-        if left.lines:
-            left.legend(fontsize=8)
-        shown = [norm for norm in COLOURS if len(results.select("large_batch", setting=setting, norm=norm))]
-        right.set_xticks([list(COLOURS).index(n) for n in shown], [method_title(n) for n in shown])
-        right.margins(x=0.15)
-        right.set(title=f"{DATA_TITLES[setting]}: batch 128, best rates", ylabel="test accuracy, %")
+    """A panel for each grid and setting that has runs."""
+    panels: tuple[tuple[str, Callable[[Axes, Results, str], None]], ...] = (
+        ("lengths", _lengths), ("nets", _nets), ("configurations", _configurations), ("curves", _curves)
+    )  # fmt: skip
+    drawn = [
+        (draw, setting)
+        for grid, draw in panels
+        for setting in results.settings
+        if len(results.select(grid, setting=setting))
+    ]
+    if not drawn:
+        return None
+    rows, columns = -(-len(drawn) // COLUMNS), min(COLUMNS, len(drawn))
+    plot, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 3.6 * rows), squeeze=False, layout="constrained")
+    for ax in axes.flat[len(drawn) :]:
+        ax.set_axis_off()
+    for ax, (draw, setting) in zip(axes.flat, drawn, strict=False):
+        draw(ax, results, setting)
     return plot
 
 
-def validation_curve(results: Results, rows: pd.DataFrame) -> tuple[list[float], list[list[float]]]:
-    """Epochs, and at each the validation accuracies of all seeds in per cent."""
-    by_epoch: dict[float, list[float]] = {}
-    for key in rows["run_key"]:
-        history = results.store.history(key).dropna(subset=["validation_accuracy"])
-        for epoch, accuracy in zip(history["epoch"], history["validation_accuracy"], strict=True):
-            if abs(epoch - round(epoch)) < 0.02:
-                by_epoch.setdefault(round(epoch), []).append(100 * accuracy)
-    epochs = sorted(by_epoch)
-    return [float(e) for e in epochs], [by_epoch[e] for e in epochs]
+def _lengths(ax: Axes, results: Results, setting: str) -> None:
+    """Each length annealed over its own steps, at its best rate."""
+    for norm in ("none", "batch"):
+        rows = results.select("lengths", setting=setting, norm=norm, level="best")
+        epochs = sorted(rows["training.epochs"].unique())
+        groups = [
+            [100 * v for v in results.values(rows[rows["training.epochs"] == each], "test_accuracy_recalibrated")]
+            for each in epochs
+        ]
+        if all(groups):
+            draw_line(ax, epochs, groups, label=method_title(norm), colour=COLOURS[norm])
+    ax.set(title=f"{results.title(setting)}: by length", xlabel="epochs of training")
+    plain_log_axis(ax, base=2)
+    ax.legend(fontsize=8)
+    accuracy_axis(ax)
+
+
+def _nets(ax: Axes, results: Results, setting: str) -> None:
+    """A pair of columns a net."""
+    rows = results.select("nets", setting=setting, level="best")
+    nets = list(dict.fromkeys(zip(rows["width"], rows["net.depth"], strict=True)))
+    for place, (width, depth) in enumerate(nets):
+        for norm, shift in (("none", -0.15), ("batch", 0.15)):
+            cell = rows[(rows["width"] == width) & (rows["net.depth"] == depth) & (rows["norm"] == norm)]
+            accuracies = [100 * v for v in results.values(cell, "test_accuracy_recalibrated")]
+            if accuracies:
+                draw_points(ax, place + shift, accuracies, COLOURS[norm], label=None if place else method_title(norm))
+    ax.set_xticks(range(len(nets)), [f"width {width},\ndepth {depth}" for width, depth in nets], fontsize=8)
+    ax.set_title(f"{results.title(setting)}: width and depth")
+    ax.legend(fontsize=8)
+    accuracy_axis(ax)
+
+
+def _curves(ax: Axes, results: Results, setting: str) -> None:
+    """The loss of the first seed, step by step."""
+    for norm in ("none", "batch"):
+        rows = results.select("curves", setting=setting, norm=norm).sort_values("seed")
+        if len(rows):
+            history = results.store.history(str(rows["run_key"].iloc[0]))
+            ax.plot(
+                history["step"], history["probe_loss"], color=COLOURS[norm], linewidth=0.8, label=method_title(norm)
+            )
+    ax.set(
+        title=f"{results.title(setting)}: one seed, constant rate",
+        xlabel="step",
+        ylabel="loss on 256 validation images",
+    )
+    ax.set_yscale("log")
+    ax.legend(fontsize=8)
+
+
+def _configurations(ax: Axes, results: Results, setting: str) -> None:
+    """A dot a configuration."""
+    rows = results.select("configurations", setting=setting, level="best")
+    _columns(ax, results, {norm: rows[rows["norm"] == norm] for norm in dict.fromkeys(rows["norm"])})
+    ax.set_title(f"{results.title(setting)}: {rows['seed'].nunique()} configurations")
+    accuracy_axis(ax)
+
+
+def _columns(ax: Axes, results: Results, arms: dict[str, object]) -> None:
+    for place, (norm, rows) in enumerate(arms.items()):
+        draw_points(ax, place, [100 * v for v in results.values(rows, "test_accuracy_recalibrated")], COLOURS[norm])  # type: ignore[arg-type]
+    ax.set_xticks(range(len(arms)), [method_title(norm) for norm in arms], fontsize=8)

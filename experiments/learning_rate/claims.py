@@ -15,7 +15,12 @@ DATA = Moderator(T("data and net"), "setting")
 
 
 def highest_rate(
-    setting: str, convolutions: int, batch: str = "batch_rates", none: str = "none_rates", scale: str = "cpu", more: str = ""
+    setting: str,
+    convolutions: int,
+    batch: str = "batch_rates",
+    none: str = "none_rates",
+    scale: str = "cpu",
+    more: str = "",
 ) -> Case:
     """The highest rate that trains, of nets with so many convolutions."""
     name = T("largest rate that trains, batch over none")

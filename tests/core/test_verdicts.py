@@ -444,7 +444,7 @@ def test_a_length_read_off_runs_that_both_arms_share_says_nothing_of_its_seed() 
                 key = f"{'both' if length < 8 else arm}/{seed}/{length}"
                 place = {"grid": "g", "setting": "s", "arm": arm, "role": "report", "seed": seed, "epochs": length}
                 table.rows.append({**place, "run_key": key})
-                table.runs[key] = ("ok", {"test_accuracy": accuracy})
+                table.runs[key] = ("ok", {"validation_accuracy_recalibrated": accuracy})
     arms = (Arm("g", {"arm": "b"}), Arm("g", {"arm": "a"}))
     read = table.reader.effects(
         Contrast(T, "length_to@0.7", *arms, over="epochs"), {"setting": "s"}, {}, list(range(8))

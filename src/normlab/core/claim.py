@@ -73,6 +73,8 @@ class Contrast:
     ``unit``, ``delta`` and ``kind`` replace the claim's for this part. The first arm named is the claimed larger one. ``test`` is
     the paired t-test, or for failures the exact test of sign flips, which for one pair a seed is McNemar's.
     ``signed``: θ is counted in the direction that it has on validation images of the tuning seeds, where a claim names none.
+    ``spread``: f is the logarithm of the standard deviation over seeds, and a seed's θ the jackknife's pseudo-value, n·θ − (n − 1)·θ
+    without it (Miller 1968); seeds of which a run failed are left out.
     """
 
     name: Text
@@ -90,6 +92,7 @@ class Contrast:
     test: Literal["t", "sign_flip"] = "t"
     kind: Kind | None = None
     signed: bool = False
+    spread: bool = False
 
     def __post_init__(self) -> None:
         if self.is_range and self.less:

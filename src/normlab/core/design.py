@@ -203,6 +203,21 @@ class Ladder(Strict):
         return value
 
 
+class Draw(Strict):
+    """What every reporting seed draws for itself, alike in all cells: one of ``values``, or a factor between 1/``within`` and ``within``,
+    log-uniform, on what the cell has.
+    """
+
+    values: tuple[Any, ...] = ()
+    within: float | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Draw":
+        if bool(self.values) == (self.within is not None) or (self.within is not None and self.within <= 1):
+            raise ValueError("a draw has values, or a factor above 1 as within")
+        return self
+
+
 class Skip(Strict):
     """Cells that cannot be or are left out, with the reason that the report shows. ``when`` gives values of axes (of which
     the setting is one), or lists of values.
@@ -225,8 +240,8 @@ class Grid(Strict):
     seconds per step side by side for the cells of each setting and seed. ``costs`` trains nothing and measures instead, the
     cells of each setting and seed (repetition) together and when all else is done, what nets cost or what synchronization of
     processes costs.
-    ``seeds`` are reporting seeds of its own (a number n means 0 to n − 1), in place of the setting's looks.
-    ``at`` replaces fields at a scale; a grid whose ``settings`` there are empty is not part of that scale.
+    ``draw``: one configuration a seed. ``seeds`` are reporting seeds of its own (a number n means 0 to n − 1), in place of the setting's
+    looks. ``at`` replaces fields at a scale; a grid whose ``settings`` there are empty is not part of that scale.
     """
 
     axes: dict[str, list[Any] | dict[str, Overrides]] = {}
@@ -235,6 +250,7 @@ class Grid(Strict):
     choose: Choose | None = None
     ladder: Ladder | None = None
     tune: bool = False
+    draw: dict[str, Draw] = {}
     measure: Overrides = {}
     evaluate: list[str] = []
     timed: bool = False

@@ -100,6 +100,26 @@ def _theta(numbers: Sequence[float], contrast: Contrast) -> float:
     return contrast.weight * (numbers[0] - numbers[1]) - less
 
 
+def _paired(values: Sequence[Mapping[int, Value | None]], contrast: Contrast) -> dict[int, tuple[float, float]]:
+    """The numbers of both arms of a contrast, of the seeds that have both."""
+    plus, minus = values[0], values[1]
+    return {s: (_number(a, contrast), _number(b, contrast)) for s in plus if (a := plus.get(s)) and (b := minus.get(s))}
+
+
+def _pseudo_values(pairs: Mapping[int, tuple[float, float]]) -> dict[int, float]:
+    """Of ln(sd of the first numbers ÷ sd of the second), the jackknife's pseudo-value of each seed."""
+
+    def ratio(numbers: np.ndarray) -> float:
+        first, second = np.maximum(numbers.std(0, ddof=1), 1e-12)
+        return float(np.log(first / second))
+
+    numbers, n = np.array(list(pairs.values())), len(pairs)
+    if n < 3:
+        return {}
+    whole = ratio(numbers)
+    return {seed: n * whole - (n - 1) * ratio(np.delete(numbers, i, 0)) for i, seed in enumerate(pairs)}
+
+
 class CellReader:
     """Reads contrasts off ``cells``: a row a planned run with grid, cell, role, seed, run_key and the grid's axes."""
 
@@ -149,12 +169,20 @@ class CellReader:
             found = [side.get(seed) for side in values]
             result.censored += sum(value is not None and value.censored for value in found)
             nothing_known = any(v is None for v in found) or all(v.censored for v in found if v)
-            if nothing_known or (contrast.over and _off_the_same_runs([side.keys[seed] for side in sides], found)):
+            failed = contrast.spread and any(self._failed(key) for side in sides for key in side.keys[seed])
+            if (
+                failed
+                or nothing_known
+                or (contrast.over and _off_the_same_runs([side.keys[seed] for side in sides], found))
+            ):
                 result.excluded += 1
                 continue
             numbers = [v for v in found if v is not None]
             result.step = max(result.step, *(_step(v, contrast) for v in numbers))
             result.by_seed[seed] = _theta([_number(v, contrast) for v in numbers], contrast)
+        if contrast.spread:
+            pairs = _paired(values, contrast)
+            result.by_seed = _pseudo_values({seed: pairs[seed] for seed in result.by_seed})
         if contrast.signed and self._sign_on_tuning_seeds(contrast, at, constants) < 0:
             result.by_seed = {seed: -value for seed, value in result.by_seed.items()}
         if contrast.is_range:
@@ -188,7 +216,10 @@ class CellReader:
             reading = side.readings[seed]
             if isinstance(reading, OverRuns):
                 found = [self.numbers.value(key, reading.each) for key in keys]
-                places = [row[contrast.over or ""] for row in rows]
+                places = self._places_of(reading, contrast, rows)
+                if places is None:
+                    result.missing += 1  # what a unit of the axis costs was not measured yet
+                    continue
                 side.values[seed] = reading.over(places, [v.number if v else reading.lacking for v in found])
             else:
                 side.values[seed] = self.numbers.value(keys[0], reading)
@@ -197,6 +228,20 @@ class CellReader:
                 elif side.values[seed] is None and not self.numbers.recorded(keys[0], reading):
                     result.missing += 1  # nor can it be read off the run's record
         return side
+
+    def _places_of(self, reading: OverRuns, contrast: Contrast, rows: Sequence[Row]) -> list[float] | None:
+        """Where runs stand on the axis that a reading goes over, in what a unit of it costs; None where that is not known."""
+        places = [row[contrast.over or ""] for row in rows]
+        if reading.unit is None:
+            return places
+        units = (self.numbers.value(row["run_key"], reading.unit) for row in rows)
+        unit = next(
+            (found for found in units if found), None
+        )  # of whichever run was timed: a step costs the same in all
+        return [float(place) * unit.number for place in places] if unit else None
+
+    def _failed(self, run_key: str) -> bool:
+        return self.numbers.status(run_key) != "ok"
 
     def _sign_on_tuning_seeds(self, contrast: Contrast, at: Mapping[str, Any], constants: Mapping[str, float]) -> float:
         """θ of the means over tuning seeds on validation images, of the runs that are like the reported ones in all but the seed."""

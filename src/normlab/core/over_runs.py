@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from normlab.core.metric import ACCURACY, LOSS, Direction
-from normlab.core.reading import Failed, Final, Reading, Value
+from normlab.core.reading import EpochSeconds, Failed, Final, Reading, Value
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class OverRuns(ABC):
     def each(self) -> Reading:
         recalibrated = "_recalibrated" in self.text
         return Final("validation_accuracy" + ("_recalibrated" if recalibrated else ""), ACCURACY)
+
+    @property
+    def unit(self) -> Reading | None:
+        """What one unit of the axis costs a run; None: places on the axis count as they are."""
+        return None
 
     @property
     def lacking(self) -> float:
@@ -130,9 +135,10 @@ class LargestTrainedRate(OverRuns):
 @dataclass(frozen=True)
 class LengthTo(OverRuns):
     """The natural logarithm of the length of training, over trainings of several lengths that are each annealed over their own, at which
-    the test accuracy reaches ``target``: by linear interpolation on log length before the first one that does.
+    the validation accuracy, with recalibrated statistics, reaches ``target``: by linear interpolation on log length before the first one
+    that does.
 
-    Where the shortest does, its length counts; where none does, the longest, censored.
+    Where the shortest does, its length counts, and where none does, the longest, both censored.
     """
 
     target: float
@@ -143,7 +149,7 @@ class LengthTo(OverRuns):
 
     @property
     def each(self) -> Reading:
-        return Final("test_accuracy", ACCURACY)
+        return Final("validation_accuracy_recalibrated", ACCURACY)
 
     def over(self, places: Sequence[float], values: Sequence[float]) -> Value:
         order = np.argsort(places)
@@ -152,10 +158,19 @@ class LengthTo(OverRuns):
             return Value(float(lengths[-1]), True)
         first = int(np.argmax(reached >= self.target))
         if first == 0:
-            return Value(float(lengths[0]))
+            return Value(float(lengths[0]), True)
         low, high = reached[first - 1], reached[first]
         share = (self.target - low) / (high - low)
         return Value(float(lengths[first - 1] + share * (lengths[first] - lengths[first - 1])))
+
+
+@dataclass(frozen=True)
+class SecondsTo(LengthTo):
+    """The same in seconds: an epoch counts as long as it was measured to take (:class:`normlab.core.reading.EpochSeconds`)."""
+
+    @property
+    def unit(self) -> Reading | None:
+        return EpochSeconds("epoch_seconds")
 
 
 @dataclass(frozen=True)

@@ -249,9 +249,8 @@ class AccuracyAtLoss(AtLoss):
 
 @dataclass(frozen=True)
 class Roughness(FromHistory):
-    """Root mean square of the step-to-step change of the probe loss, over steps at which the loss lies between ``low`` and ``high``.
-
-    A step counts if the running median of nine steps around it lies in the band; at least ten such steps are needed.
+    """How far the logarithm of the probe loss steps off its local slope: the median of |Δ − mean of Δ over nine steps|, over the steps at
+    which the median loss of nine lies between ``low`` and ``high``. At least ten such steps are needed; a failed run has none.
     """
 
     low: float
@@ -262,8 +261,13 @@ class Roughness(FromHistory):
             return None
         loss = history["probe_loss"]
         level = loss.rolling(9, center=True, min_periods=1).median()
-        change = loss.diff()[(level >= self.low) & (level <= self.high)].dropna()
-        return None if len(change) < 10 else float(np.sqrt((change**2).mean()))
+        change = np.log(loss).diff()
+        off = (change - change.rolling(9, center=True, min_periods=1).mean()).abs()
+        off = off[(level >= self.low) & (level <= self.high)].dropna()
+        return None if len(off) < 10 else float(off.median())
+
+    def _of_failed(self, runs: Runs, facts: Facts) -> Value | None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -293,6 +297,19 @@ class TimeTo(Reading):
             return Value(step, censored, between_looks)
         seconds = (runs.evaluation(facts["run_key"], "step_seconds") or {}).get("best_layout")
         return None if seconds is None else Value(step * seconds, censored, between_looks * seconds)
+
+
+@dataclass(frozen=True)
+class EpochSeconds(Reading):
+    """Steps of an epoch times the run's measured seconds a step, in its better layout."""
+
+    @property
+    def evaluation(self) -> str | None:
+        return "step_seconds"
+
+    def _of(self, runs: Runs, facts: Facts) -> Value | None:
+        seconds = (runs.evaluation(facts["run_key"], "step_seconds") or {}).get("best_layout")
+        return None if seconds is None else Value(float(facts["steps_per_epoch"]) * seconds)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@
   ``collapsed``, ``loss_spread``
 - ``<evaluation>.<measure>``: of an evaluation of the run
 - over several runs of one seed: ``largest_stable_rate@0.05``, ``rate_width@0.02`` (both also ``…_recalibrated@``),
-  ``largest_trained_rate@0.23``, ``length_to@0.7``, ``largest_depth_above@0.9``, ``failed_share``, ``accuracy_range``, ``share_below@0.9``
-  (the last two also ``…_recalibrated``)
+  ``largest_trained_rate@0.23``, ``length_to@0.7``, ``training_seconds_to@0.7``, ``largest_depth_above@0.9``, ``failed_share``,
+  ``accuracy_range``, ``share_below@0.9`` (the last two also ``…_recalibrated``)
 
 A text that is none of these is an error where it is written down, not a number that is never there.
 """
@@ -119,6 +119,11 @@ FORMS = (
         rf"length_to@({NUMBER})",
         lambda text, target: over_runs.LengthTo(text, float(target)),
         "length_to@0.7",
+    ),
+    Form(
+        rf"training_seconds_to@({NUMBER})",
+        lambda text, target: over_runs.SecondsTo(text, float(target)),
+        "training_seconds_to@0.7",
     ),
     Form(
         rf"rate_width(?:_recalibrated)?@({NUMBER})",

@@ -11,6 +11,7 @@ from normlab.errors import NormlabError
 from normlab.runs.key import run_key
 from normlab.sweeps.choose import Chooser
 from normlab.sweeps.compose import Composer
+from normlab.sweeps.draw import drawn
 from normlab.sweeps.ladder import climb
 from normlab.sweeps.planned import Cell, Expansion, Place, Planned
 from normlab.tasks import check_readings, misfit
@@ -115,7 +116,9 @@ class Expander:
             measured = {"measure.final": "validation"}  # All that a choice reads; the test set stays closed to it.
             if grid.choose.reads_the_end:
                 measured["measure.validate_every"] = self.run(cell.overrides, seed)[1].training.epochs
-        key, config = self.run({**cell.overrides, **(values or {}), **measured}, seed)
+        overrides = {**cell.overrides, **(values or {})}
+        own = drawn(grid.draw, overrides, seed) if reported else {}
+        key, config = self.run({**overrides, **own, **measured}, seed)
         (expansion.costs if grid.costs else expansion.planned).append(
             Planned(
                 key,
@@ -124,7 +127,7 @@ class Expander:
                 role,
                 name,
                 cell.name,
-                {**cell.axes, **axes, "seed": seed},
+                {**cell.axes, **axes, **own, "seed": seed},
                 tuple(grid.evaluate) if reported else (),
                 grid.timed and reported,
                 grid.costs,
