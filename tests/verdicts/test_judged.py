@@ -4,10 +4,12 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from normlab.core.record import Record
+from normlab.data import IMAGE_SETS, find_image_set
 from normlab.runs.store import Store
 from normlab.runs.witness import Witness, answers
 from normlab.verdicts import judged as room
@@ -116,6 +118,25 @@ def test_other_claims_another_design_and_other_code_are_judged_anew(
     else:
         monkeypatch.setattr(room, "package_digest", lambda: "other code")
         ask(store)
+    assert worked_out
+
+
+def test_another_recipe_is_judged_anew(store: Store, worked_out: list[str], tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    ask(store)
+    assert not worked_out
+    file = tmp_path / "configs" / "recipe" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("net: cnn\n")
+    ask(store)
+    assert worked_out
+
+
+def test_runs_that_have_other_keys_now_are_judged_anew(store: Store, worked_out: list[str], monkeypatch: Any) -> None:
+    """As where a file of one's own data has changed, of which neither the design nor the package knows."""
+    image_set = find_image_set("digits")
+    monkeypatch.setitem(IMAGE_SETS, "digits", replace(image_set, version=99))
+    assert str(ask(store)[1][0].verdict) == "not run"
     assert worked_out
 
 

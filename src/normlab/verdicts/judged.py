@@ -12,10 +12,11 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from normlab.core.claim import Claim
-from normlab.core.design import Design
+from normlab.core.design import Design, config_dirs
 from normlab.core.record import write_atomically
 from normlab.core.trial import ClaimResult
 from normlab.errors import NormlabError
+from normlab.runs.key import run_key
 from normlab.runs.store import Store
 from normlab.runs.witness import Witness, answers
 from normlab.sweeps.compose import Composer
@@ -26,6 +27,8 @@ from normlab.verdicts.looks import expand_and_judge
 
 KEPT_SECONDS = 30 * 24 * 3600.0
 
+IN_THE_DESIGN = ("experiment", "bed")  # folders of configurations that a design has taken in
+
 Judged = tuple[Expansion, list[ClaimResult]]
 
 
@@ -35,7 +38,7 @@ def judged(
     """All runs of an experiment and the verdicts on those of its claims that runs decide, as :func:`expand_and_judge` has them.
 
     They are kept in the user's cache folder, with what the store was asked on the way. They are taken from there while this package, the
-    design, the claims and every answer are what they were.
+    configuration files, the design, the claims, the runs' keys and every answer are what they were.
     """
     tested = [claim for claim in claims if claim.kind != "exact"]
     made_by = _made_by(design, tested, scale)
@@ -43,7 +46,8 @@ def judged(
     known = _read(file)
     if known and known["made_by"] == made_by and known["answers"] == answers(store, known["asked"]):
         found: Judged = known["judged"]
-        return found
+        if _have_their_keys(found[0]):
+            return found
     witness = Witness(store)
     found = expand_and_judge(Expander(design, scale, witness, composer), tested)
     asked = sorted(witness.asked)
@@ -57,8 +61,30 @@ def judged(
 def _made_by(design: Design, claims: Sequence[Claim], scale: str) -> str:
     """A digest of all that the verdicts follow from but the runs."""
     libraries = [version(library) for library in MADE_WITH]
-    parts = [package_digest(), *libraries, design.model_dump_json(exclude_unset=True), repr(claims), scale]
+    files = sorted(file for folder in config_dirs() for file in folder.rglob("*.yaml"))
+    configs = [file.read_text(encoding="utf-8") for file in files if file.parent.name not in IN_THE_DESIGN]
+    parts = [package_digest(), *libraries, *configs, design.model_dump_json(exclude_unset=True), repr(claims), scale]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _have_their_keys(expansion: Expansion) -> bool:
+    """Whether runs have the keys that they had: a key holds more than the configuration, such as the version of one's own data, the code of
+    one's own norm, and whether there is a GPU. One run of each kind tells.
+    """
+    kinds = {
+        (
+            c.task,
+            c.data.name,
+            c.source and c.source.data.name,
+            c.net.name,
+            c.net.target,
+            c.norm.name,
+            c.norm.target,
+        ): plan
+        for plan in (*expansion.planned, *expansion.costs)
+        for c in (plan.config,)
+    }
+    return all(run_key(plan.config) == plan.run_key for plan in kinds.values())
 
 
 def _file(root: Path, experiment: str) -> Path:
